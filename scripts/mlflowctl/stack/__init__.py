@@ -1,1 +1,1 @@
-
+"""The embedded stack: PostgreSQL, SeaweedFS and the MLflow server as plain processes, one supervisor."""

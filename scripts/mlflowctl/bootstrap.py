@@ -1,0 +1,109 @@
+"""Bootstrap: what the database and the object store must have before a registry may be trusted.
+
+Composes the plans of its parts; a part that cannot be looked at yet (the database does not exist) is
+planned as if it were empty. Everything here may run twice at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mlflowctl.database import drift, guard, roles, schema
+from mlflowctl.database.connect import Database, MissingDatabaseError, admin
+from mlflowctl.errors import UsageError
+from mlflowctl.plan import Action, Step
+from mlflowctl.settings import Context
+from mlflowctl.storage import buckets
+
+Report = Callable[[Step], None]
+
+
+@dataclass(frozen=True)
+class BootstrapOptions:
+    """How far bootstrap may go.
+
+    Attributes:
+        mend: repair duplicates and drift in the registry (never done unattended).
+        guard: the guard's level and how many challengers a model may have.
+    """
+
+    mend: bool = False
+    guard: guard.GuardSettings = guard.GuardSettings()
+
+
+def plan(context: Context, options: BootstrapOptions | None = None) -> list[Step]:
+    """Everything bootstrap would find or do on the context; reads only.
+
+    Raises:
+        UsageError: the context gives no access to a database and names no buckets.
+        UnavailableError, AccessError: something does not answer, or refuses.
+    """
+    options = options or BootstrapOptions()
+    if context.database is None and context.s3 is None:
+        raise UsageError(
+            f"Bootstrap needs the database or the object store of {context.describe()}; it knows neither.",
+            state="Nothing was changed.",
+            next="Name a context that does: mlflowctl --context local bootstrap",
+        )
+    steps: list[Step] = []
+    if context.database:
+        steps += plan_database(context.database, options)
+    if context.s3:
+        steps += buckets.plan(context.s3)
+    return steps
+
+
+def plan_database(database: Database, options: BootstrapOptions) -> list[Step]:
+    """The database's part of the plan; reads only."""
+    steps = roles.plan(database)
+    try:
+        steps += schema.plan(database)
+    except MissingDatabaseError:
+        return [*steps, *schema.planned_for_missing_database(), *guard.planned_for_empty(options.guard)]
+    with admin(database) as connection:
+        if schema.current_revision(connection) is None:
+            return [*steps, *guard.planned_for_empty(options.guard)]
+        return [*steps, *drift.plan(connection, mend=options.mend), *guard.plan(connection, options.guard)]
+
+
+def execute(steps: list[Step], context: Context, report: Report) -> list[Step]:
+    """Carry out a plan, reporting each step's outcome as it is known.
+
+    Returns:
+        The outcomes, in the order of the plan.
+    """
+    outcomes = []
+    for step in steps:
+        outcome = _execute_one(step, context) if step.effective else step
+        outcomes.append(outcome)
+        report(outcome)
+    return outcomes
+
+
+def _execute_one(step: Step, context: Context) -> Step:
+    if isinstance(step, roles.RoleStep | roles.DatabaseStep | schema.SchemaStep | guard.GuardStep | drift.DriftStep):
+        assert context.database is not None
+        return execute_database_step(step, context.database)
+    assert context.s3 is not None
+    return buckets.apply(step, context.s3)
+
+
+def execute_database_step(step: Step, database: Database) -> Step:
+    """Carry out one step of :func:`plan_database`."""
+    if isinstance(step, roles.RoleStep | roles.DatabaseStep):
+        roles.apply(step, database)
+    elif isinstance(step, schema.SchemaStep):
+        schema.upgrade(database)
+    else:
+        with admin(database) as connection:
+            if isinstance(step, drift.DriftStep):
+                drift.apply(step, connection)
+            else:
+                guard.apply(step, connection)
+    return step
+
+
+def attention(steps: list[Step]) -> Iterator[Step]:
+    """Steps that a person has to decide."""
+    return (step for step in steps if step.action is Action.ATTENTION)

@@ -1,0 +1,105 @@
+"""What every command shares: options, the JSON envelope, and the one place where errors are printed."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from mlflowctl.console import Console
+from mlflowctl.errors import InterruptedByUser, MlflowctlError, UsageError
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")]
+ContextOption = Annotated[
+    str | None, typer.Option("--context", metavar="NAME", help="The platform to work on, e.g. local.")
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", metavar="DIR", help="The embedded stack in this folder.")
+]
+
+EXIT_CODES = (
+    "Exit codes: 0 done or nothing to do · 1 unexpected · 2 usage or illegal move · 3 gate failed · "
+    "4 inconclusive · 5 conflict · 6 checks, doctor or dry run found something · 130 interrupted"
+)
+
+
+def command(name: str) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """Make a function a command: it gets a ``console``, and returns what ``--json`` prints.
+
+    Args:
+        name: of the command, as the JSON schema names it.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def run(**arguments: Any) -> None:
+            console = Console(name, as_json=bool(arguments.get("as_json")))
+            try:
+                result = function(console, **arguments)
+            except KeyboardInterrupt:
+                fail(console, InterruptedByUser("Interrupted.", state="See: mlflowctl status"))
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise SystemExit(1) from None
+            except MlflowctlError as exc:
+                fail(console, exc)
+            except Exception as exc:
+                fail(console, unexpected(exc))
+            console.envelope(result)
+
+        # Typer reads the signature: the console is ours, not the user's.
+        signature = function.__annotations__.copy()
+        signature.pop("console", None)
+        run.__annotations__ = signature
+        import inspect
+
+        parameters = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        del run.__wrapped__  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def fail(console: Console, error: MlflowctlError) -> NoReturn:
+    """Print the error, and end with its exit code."""
+    if debugging():
+        traceback.print_exc()
+    console.error(error)
+    console.envelope(getattr(error, "result", None), error)
+    raise SystemExit(error.exit_code)
+
+
+def unexpected(exc: Exception) -> MlflowctlError:
+    """The error for a failure that nobody foresaw."""
+    return MlflowctlError(
+        f"{exc.__class__.__name__}: {exc}",
+        state="This is not an expected failure; what was done before it stays done.",
+        next="Run the same command again with MLFLOWCTL_DEBUG=1 (or mlflowctl --debug …) and report what it prints.",
+    )
+
+
+def debugging() -> bool:
+    return os.environ.get("MLFLOWCTL_DEBUG", "") not in ("", "0")
+
+
+def confirm(console: Console, question: str, *, yes: bool) -> None:
+    """Ask before something serving is changed or removed.
+
+    Raises:
+        UsageError: there is nobody to ask, or the answer is no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} There is no terminal to ask on.", state="Nothing was changed.", next="Add --yes.")
+    if not typer.confirm(question, err=True):
+        raise UsageError("Not confirmed.", state="Nothing was changed.")

@@ -1,0 +1,85 @@
+"""The command ``mlflowctl``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlflowctl import __version__
+from mlflowctl.cli import config as config_commands
+from mlflowctl.cli import registry_checks, stack
+from mlflowctl.cli.command import EXIT_CODES, ContextOption, fail
+from mlflowctl.console import Console
+from mlflowctl.errors import InterruptedByUser, UsageError
+
+app = typer.Typer(
+    name="mlflowctl",
+    help="Run MLflow on PostgreSQL and S3, the same on a laptop and in AWS, and promote models safely.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for register in (stack.register, registry_checks.register, config_commands.register):
+    register(app)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"mlflowctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: ContextOption = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", metavar="DIR", help="The embedded stack in this folder.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    # Options before the command count like those behind it; the environment carries them there.
+    if context is not None:
+        os.environ["MLFLOWCTL_CONTEXT"] = context
+    if data_dir is not None:
+        os.environ["MLFLOWCTL_DATA_DIR"] = str(data_dir)
+    if debug:
+        os.environ["MLFLOWCTL_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Entry point: run the command line, and print wrong usage like every other error."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(prog_name="mlflowctl", standalone_mode=False)
+    except Exception as exc:
+        # Click's own errors (wrong option, missing argument); told by shape, since Typer vendors Click.
+        if not hasattr(exc, "format_message"):
+            raise
+        _usage(exc)
+    except (KeyboardInterrupt, EOFError):
+        fail(Console("mlflowctl"), InterruptedByUser("Interrupted."))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(exc: Exception) -> None:
+    context = getattr(exc, "ctx", None)
+    path = context.command_path if context else "mlflowctl"
+    name = path.removeprefix("mlflowctl").strip().replace(" ", ".") or "mlflowctl"
+    message = exc.format_message()  # type: ignore[attr-defined]
+    if not message:
+        print(context.get_help() if context else "", file=sys.stderr)
+        sys.exit(2)
+    console = Console(name, as_json="--json" in sys.argv)
+    fail(console, UsageError(message.rstrip(".") + ".", state="Nothing was changed.", next=f"{path} --help"))
+
+
+if __name__ == "__main__":
+    main()

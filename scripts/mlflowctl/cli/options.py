@@ -1,0 +1,49 @@
+"""From options to objects, and plans to text: shared by the command files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflowctl.console import Console
+from mlflowctl.errors import FindingsError
+
+if TYPE_CHECKING:
+    from mlflowctl.plan import Step
+    from mlflowctl.settings import Context
+    from mlflowctl.stack.layout import Layout
+
+
+def layout_of(data_dir: Path | None) -> Layout:
+    """The stack's folder: the option, else MLFLOWCTL_DATA_DIR, else .mlflowctl here."""
+    from mlflowctl.stack.layout import DEFAULT_DATA_DIR, Layout
+
+    return Layout.at(data_dir or os.environ.get("MLFLOWCTL_DATA_DIR") or DEFAULT_DATA_DIR)
+
+
+def context_from(context: str | None, data_dir: Path | None) -> Context:
+    """The context that the options name, or the one that the rules choose."""
+    from mlflowctl.settings import resolve
+
+    folder = data_dir or os.environ.get("MLFLOWCTL_DATA_DIR")
+    return resolve(context=context, data_dir=Path(folder) if folder else None)
+
+
+def print_steps(console: Console, steps: list[Step], *, exit_code: bool) -> Any:
+    """Print a plan. With ``exit_code``, raise if there is something to do.
+
+    Raises:
+        FindingsError: something is to be done and the caller wants to know by the exit code.
+    """
+    from mlflowctl.plan import Action, pending
+
+    console.table(("action", "target", "detail"), [(str(s.action), s.target, s.detail) for s in steps])
+    todo = pending(steps) + [step for step in steps if step.action is Action.ATTENTION]
+    console.result(f"{len(todo)} to do." if todo else "Nothing to do.")
+    answer = {"steps": [step.as_dict() for step in steps], "to_do": len(todo)}
+    if todo and exit_code:
+        error = FindingsError(f"{len(todo)} to do.", state="Nothing was changed.", next="The same without --dry-run.")
+        error.result = answer  # type: ignore[attr-defined]
+        raise error
+    return answer

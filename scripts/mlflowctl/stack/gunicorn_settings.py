@@ -1,0 +1,65 @@
+"""gunicorn's configuration for the MLflow server (read by gunicorn as a Python module).
+
+Everything arrives through the environment that :mod:`mlflowctl.stack.tracking_server` builds.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from mlflowctl import defaults
+
+_log = logging.getLogger("mlflowctl.server")
+
+bind = [os.environ["MLFLOWCTL_BIND"]]
+workers = int(os.environ.get("MLFLOWCTL_WORKERS", defaults.SERVER_WORKERS))
+worker_class = "uvicorn_worker.UvicornWorker"
+preload_app = True
+keepalive = 75
+graceful_timeout = 20
+timeout = 120  # seconds without a sign of life from a worker's event loop
+accesslog = None
+errorlog = "-"
+loglevel = "info"
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
+control_socket_disable = True
+
+
+def on_starting(_arbiter: Any) -> None:
+    """Before the port is opened: wait until bootstrap has brought the schema to this release."""
+    from mlflowctl.database.schema import wait_until_current
+
+    wait_until_current(os.environ["_MLFLOW_SERVER_FILE_STORE"])
+    # What was loaded so far is shared with the workers; keep the collector from touching (copying) it.
+    gc.collect()
+    gc.freeze()
+
+
+def post_fork(_arbiter: Any, _worker: Any) -> None:
+    """A worker must not outlive its parent: an orphan would hold the port with nobody to restart it."""
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(graceful_timeout)
+    os._exit(1)
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Open the stores now, so that the first client does not wait for it."""
+    from mlflow.server.handlers import _get_model_registry_store, _get_tracking_store
+
+    try:
+        _get_tracking_store()
+        _get_model_registry_store()
+    except Exception:
+        _log.exception("the stores did not open; the first request will try again")

@@ -1,0 +1,78 @@
+"""Probes that touch what matters: a login, a signed S3 request, an API call that reads the database."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+
+from mlflowctl.database.connect import Database, connect_as_admin
+from mlflowctl.errors import AccessError, UnavailableError, UsageError
+from mlflowctl.storage.settings import S3Settings
+
+API_PROBE = "/api/2.0/mlflow/registered-models/search?max_results=1"
+
+
+def database(target: Database) -> None:
+    """Raise unless PostgreSQL lets the admin role in."""
+    connect_as_admin(target, name=target.maintenance_name).close()
+
+
+def object_store(target: S3Settings) -> None:
+    """Raise unless the object store answers a signed request."""
+    from mlflowctl.storage import client, errors
+
+    with errors.s3_errors("list the buckets", where=target.where, permission="s3:ListAllMyBuckets"):
+        client.client(target).list_buckets()
+
+
+def tracking_server(uri: str, *, timeout: float = 10) -> None:
+    """Raise unless the API answers through the address that clients use, from the database.
+
+    ``/health`` would not do: it answers 200 with the database stopped and to any Host.
+
+    Args:
+        uri: the tracking URI.
+        timeout: seconds for the one request.
+    """
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(uri + API_PROBE, timeout=timeout) as answer:
+            json.load(answer)
+    except urllib.error.HTTPError as exc:
+        raise refused(uri, exc.code, exc.read(2000).decode(errors="replace")) from None
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "reason", exc)
+        raise UnavailableError(
+            f"The MLflow server does not answer at {uri}: {reason}",
+            state="The registry cannot be reached.",
+            next="mlflowctl status, then mlflowctl logs mlflow",
+        ) from None
+
+
+def refused(uri: str, status: int, body: str) -> AccessError | UnavailableError | UsageError:
+    """What an answer that is not 200 means."""
+    first = body.strip().splitlines()[0][:300] if body.strip() else ""
+    if status == 403 and "Host" in body:
+        return AccessError(
+            f"The server at {uri} does not accept this host name: {first}",
+            state="The server runs; it refuses every request made under this name.",
+            next="Use an allowed name, or add this one to the server's allowed hosts.",
+        )
+    if status in (401, 403):
+        return AccessError(
+            f"The server at {uri} refuses this login (HTTP {status}).",
+            state="The server runs.",
+            next="Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
+        )
+    if status == 404:
+        return UsageError(
+            f"{uri} answers, but not as an MLflow server (HTTP 404).",
+            state="Nothing was changed.",
+            next="mlflowctl config show",
+        )
+    return UnavailableError(
+        f"The MLflow server at {uri} answers HTTP {status}: {first}",
+        state="The server runs, but cannot serve (its database may be down).",
+        next="mlflowctl doctor",
+    )

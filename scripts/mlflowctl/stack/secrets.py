@@ -1,0 +1,101 @@
+"""Secrets of an embedded stack: made once, one 0600 file each, handed to processes by path only.
+
+The formats are those that libpq (``passfile``) and boto3 (``AWS_SHARED_CREDENTIALS_FILE``) read by
+themselves, so no password ever stands in a command line, a URL or an environment.
+"""
+
+from __future__ import annotations
+
+import configparser
+import io
+import secrets as random_secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflowctl import defaults
+from mlflowctl.database import passwords
+from mlflowctl.errors import UsageError
+from mlflowctl.files import write_atomic
+from mlflowctl.stack.layout import Layout, quoted
+
+
+@dataclass(frozen=True)
+class S3Keys:
+    """An S3 key pair."""
+
+    access_key_id: str
+    secret_access_key: str
+
+
+def admin_passfile(layout: Layout) -> Path:
+    return layout.secrets / "postgres-admin.pgpass"
+
+
+def app_passfile(layout: Layout) -> Path:
+    return layout.secrets / "postgres-mlflow.pgpass"
+
+
+def s3_credentials(layout: Layout) -> Path:
+    return layout.secrets / "s3-credentials.ini"
+
+
+def missing(layout: Layout) -> list[Path]:
+    """Secret files that do not exist yet."""
+    files = (admin_passfile(layout), app_passfile(layout), s3_credentials(layout))
+    return [path for path in files if not path.exists()]
+
+
+def generate(layout: Layout) -> None:
+    """Make what is missing; an existing secret is never replaced."""
+    for path, role in (
+        (admin_passfile(layout), defaults.ADMIN_ROLE),
+        (app_passfile(layout), defaults.APP_ROLE),
+    ):
+        if not path.exists():
+            write_atomic(path, passwords.line(role, random_secrets.token_urlsafe(32)))
+    if not s3_credentials(layout).exists():
+        keys = S3Keys("MC" + random_secrets.token_hex(9).upper(), random_secrets.token_urlsafe(30))
+        write_atomic(s3_credentials(layout), _credentials_text(keys))
+
+
+def s3_keys(layout: Layout) -> S3Keys:
+    """The key pair of the stack's object store.
+
+    Raises:
+        UsageError: the file is missing or damaged.
+    """
+    path = s3_credentials(layout)
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(_read(path))
+        section = parser["default"]
+        return S3Keys(section["aws_access_key_id"], section["aws_secret_access_key"])
+    except (configparser.Error, KeyError) as exc:
+        raise _unreadable(path, str(exc)) from None
+
+
+def _credentials_text(keys: S3Keys) -> str:
+    parser = configparser.RawConfigParser()
+    parser["default"] = {
+        "aws_access_key_id": keys.access_key_id,
+        "aws_secret_access_key": keys.secret_access_key,
+    }
+    text = io.StringIO()
+    parser.write(text)
+    return text.getvalue()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as exc:
+        raise _unreadable(path, exc.strerror or str(exc)) from None
+
+
+def _unreadable(path: Path, why: str) -> UsageError:
+    return UsageError(
+        f"The secret {path} cannot be used: {why}.",
+        state="The stack's data is untouched.",
+        next=f"Restore the file from a backup, or delete it and run "
+        f"mlflowctl up --data-dir {quoted(path.parent.parent)} (a new secret is made and set).",
+    )
