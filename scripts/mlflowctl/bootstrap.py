@@ -82,7 +82,9 @@ def execute(steps: list[Step], context: Context, report: Report) -> list[Step]:
 
 
 def _execute_one(step: Step, context: Context) -> Step:
-    if isinstance(step, roles.RoleStep | roles.DatabaseStep | schema.SchemaStep | guard.GuardStep | drift.DriftStep):
+    if isinstance(
+        step, roles.RoleStep | roles.DatabaseStep | schema.SchemaStep | guard.GuardStep | drift.DriftStep
+    ):
         assert context.database is not None
         return execute_database_step(step, context.database)
     assert context.s3 is not None

@@ -48,5 +48,7 @@ def render(variables: dict[str, str], form: str) -> str:
     if form == "json":
         return json.dumps(variables, indent=2)
     raise UsageError(
-        f"--format is shell, dotenv or json, not {form!r}.", state="Nothing was changed.", next="mlflowctl env --help"
+        f"--format is shell, dotenv or json, not {form!r}.",
+        state="Nothing was changed.",
+        next="mlflowctl env --help",
     )

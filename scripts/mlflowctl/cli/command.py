@@ -100,6 +100,8 @@ def confirm(console: Console, question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} There is no terminal to ask on.", state="Nothing was changed.", next="Add --yes.")
+        raise UsageError(
+            f"{question} There is no terminal to ask on.", state="Nothing was changed.", next="Add --yes."
+        )
     if not typer.confirm(question, err=True):
         raise UsageError("Not confirmed.", state="Nothing was changed.")

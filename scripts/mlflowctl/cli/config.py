@@ -11,14 +11,19 @@ from mlflowctl.console import Console
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="What mlflowctl is aimed at, and why.", no_args_is_help=True, rich_markup_mode=None)
+    group = typer.Typer(
+        help="What mlflowctl is aimed at, and why.", no_args_is_help=True, rich_markup_mode=None
+    )
     group.command("show")(show)
     app.add_typer(group, name="config")
 
 
 @command("config.show")
 def show(
-    console: Console, context: ContextOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
+    console: Console,
+    context: ContextOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
 ) -> Any:
     """Show each setting with its value and its source; secrets are not shown."""
     from mlflowctl.cli.options import context_from

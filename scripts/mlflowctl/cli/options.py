@@ -43,7 +43,9 @@ def print_steps(console: Console, steps: list[Step], *, exit_code: bool) -> Any:
     console.result(f"{len(todo)} to do." if todo else "Nothing to do.")
     answer = {"steps": [step.as_dict() for step in steps], "to_do": len(todo)}
     if todo and exit_code:
-        error = FindingsError(f"{len(todo)} to do.", state="Nothing was changed.", next="The same without --dry-run.")
+        error = FindingsError(
+            f"{len(todo)} to do.", state="Nothing was changed.", next="The same without --dry-run."
+        )
         error.result = answer  # type: ignore[attr-defined]
         raise error
     return answer

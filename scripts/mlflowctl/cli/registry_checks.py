@@ -7,9 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mlflowctl.cli.command import ContextOption, DataDirOption, DryRunOption, JsonOption, YesOption, command
-from mlflowctl.cli.options import context_from, print_steps
 from mlflowctl.console import Console
-from mlflowctl.errors import FindingsError
 
 
 def register(app: typer.Typer) -> None:

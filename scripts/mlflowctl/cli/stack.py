@@ -51,7 +51,9 @@ def up(
 
     if artifacts not in (None, "proxied", "direct"):
         raise UsageError(
-            f"--artifacts is proxied or direct, not {artifacts!r}.", state="Nothing was changed.", next="mlflowctl up --help"
+            f"--artifacts is proxied or direct, not {artifacts!r}.",
+            state="Nothing was changed.",
+            next="mlflowctl up --help",
         )
     layout = layout_of(data_dir)
     options = stack_up.UpOptions(auto_ports=auto_ports, artifacts=artifacts)
@@ -131,13 +133,19 @@ def down(
 
     layout = layout_of(data_dir)
     if confirm is not None and not volumes:
-        raise UsageError("--confirm goes with --volumes.", state="Nothing was stopped.", next="mlflowctl down --help")
+        raise UsageError(
+            "--confirm goes with --volumes.", state="Nothing was stopped.", next="mlflowctl down --help"
+        )
     if volumes:
         stack_up.remove(layout, confirm=confirm)
         console.result(f"The stack in {layout.root} is stopped and its data deleted.")
         return {"stopped": True, "deleted": True, "data_dir": str(layout.root)}
     ran = stack_up.down(layout)
-    console.result(f"The stack in {layout.root} is stopped; its data is kept." if ran else "No stack was running; nothing to do.")
+    console.result(
+        f"The stack in {layout.root} is stopped; its data is kept."
+        if ran
+        else "No stack was running; nothing to do."
+    )
     return {"stopped": ran, "deleted": False, "data_dir": str(layout.root)}
 
 
@@ -167,7 +175,10 @@ def status(console: Console, data_dir: DataDirOption = None, as_json: JsonOption
     console.result(f"Stack {config.name} in {layout.root} (artifacts {config.artifacts})")
     console.table(
         ("component", "state", "address", "pid", "up", "memory"),
-        [(r.name, r.state, r.address, r.pid or "-", _duration(r.uptime_seconds), _megabytes(r.memory_mb)) for r in rows],
+        [
+            (r.name, r.state, r.address, r.pid or "-", _duration(r.uptime_seconds), _megabytes(r.memory_mb))
+            for r in rows
+        ],
     )
     problems = [f"{row.name}: {row.problem or 'stopped'}" for row in rows if row.state != "serving"]
     if not supervised and any(row.pid for row in rows):
@@ -222,9 +233,7 @@ def env(
     console: Console,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
-    with_s3: Annotated[
-        bool, typer.Option("--with-s3", help="Also the object store and its keys.")
-    ] = False,
+    with_s3: Annotated[bool, typer.Option("--with-s3", help="Also the object store and its keys.")] = False,
     form: Annotated[
         str, typer.Option("--format", metavar="shell|dotenv|json", help="How to print it.")
     ] = "shell",

@@ -13,7 +13,7 @@ from mlflowctl.database import passwords
 from mlflowctl.errors import AccessError, MlflowctlError, UnavailableError
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection  # noqa: N812
+    from psycopg2.extensions import connection as Connection
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,11 @@ def database(target: Database) -> None:
 
 def object_store(target: S3Settings) -> None:
     """Raise unless the object store answers a signed request."""
-    from mlflowctl.storage import client, errors
+    from mlflowctl.storage.client import client
+    from mlflowctl.storage.errors import s3_errors
 
-    with errors.s3_errors("list the buckets", where=target.where, permission="s3:ListAllMyBuckets"):
-        client.client(target).list_buckets()
+    with s3_errors("list the buckets", where=target.where, permission="s3:ListAllMyBuckets"):
+        client(target).list_buckets()
 
 
 def tracking_server(uri: str, *, timeout: float = 10) -> None:

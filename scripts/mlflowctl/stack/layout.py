@@ -152,4 +152,13 @@ def machine_folder() -> Path:
     return folder
 
 
-__all__ = ["COMPONENTS", "DEFAULT_DATA_DIR", "Layout", "Ports", "StackConfig", "machine_folder", "quoted", "replace"]
+__all__ = [
+    "COMPONENTS",
+    "DEFAULT_DATA_DIR",
+    "Layout",
+    "Ports",
+    "StackConfig",
+    "machine_folder",
+    "quoted",
+    "replace",
+]

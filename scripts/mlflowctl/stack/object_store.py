@@ -13,7 +13,17 @@ from mlflowctl.stack import secrets
 from mlflowctl.stack.layout import Layout, StackConfig
 
 # SeaweedFS's own parts talk over these; numbers are chosen per stack.
-INTERNAL_PORTS = ("master", "master.grpc", "volume", "volume.grpc", "filer", "filer.grpc", "s3.grpc", "admin", "admin.grpc")
+INTERNAL_PORTS = (
+    "master",
+    "master.grpc",
+    "volume",
+    "volume.grpc",
+    "filer",
+    "filer.grpc",
+    "s3.grpc",
+    "admin",
+    "admin.grpc",
+)
 
 
 def identities_file(layout: Layout) -> Path:

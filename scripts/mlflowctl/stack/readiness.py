@@ -86,7 +86,9 @@ def _last_words(layout: Layout, component: str) -> str:
         lines = layout.log(component).read_text(errors="replace").strip().splitlines()
     except OSError:
         return ""
-    telling = [line for line in lines[-50:] if any(word in line for word in ("FATAL", "rror", "panic", "refused"))]
+    telling = [
+        line for line in lines[-50:] if any(word in line for word in ("FATAL", "rror", "panic", "refused"))
+    ]
     return (telling or lines or [""])[-1][:300]
 
 

@@ -107,7 +107,9 @@ def start(layout: Layout) -> None:
             start_new_session=True,
         )
     processes.wait_until(
-        lambda: child.poll() is not None or (running(layout) is not None and any(components(layout).values())),
+        lambda: (
+            child.poll() is not None or (running(layout) is not None and any(components(layout).values()))
+        ),
         timeout=15,
         interval=0.05,
     )
