@@ -7,16 +7,18 @@ planned as if it were empty. Everything here may run twice at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlflowctl.database import drift, guard, roles, schema
 from mlflowctl.database.connect import Database, MissingDatabaseError, admin
+from mlflowctl.database.manifest import Level
 from mlflowctl.errors import UsageError
 from mlflowctl.plan import Action, Step
 from mlflowctl.settings import Context
 from mlflowctl.storage import buckets
 
 Report = Callable[[Step], None]
+LEVELS: dict[str, Level] = {"exactly-one": "exactly-one", "at-most-one": "at-most-one"}
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,13 @@ class BootstrapOptions:
 
     Attributes:
         mend: repair duplicates and drift in the registry (never done unattended).
-        guard: the guard's level and how many challengers a model may have.
+        level: the guard's level; None keeps the installed one.
+        several_challengers: whether a model may have several versions in Staging; None keeps it.
     """
 
     mend: bool = False
-    guard: guard.GuardSettings = guard.GuardSettings()
+    level: Level | None = None
+    several_challengers: bool | None = None
 
 
 def plan(context: Context, options: BootstrapOptions | None = None) -> list[Step]:
@@ -60,11 +64,28 @@ def plan_database(database: Database, options: BootstrapOptions) -> list[Step]:
     try:
         steps += schema.plan(database)
     except MissingDatabaseError:
-        return [*steps, *schema.planned_for_missing_database(), *guard.planned_for_empty(options.guard)]
+        return [*steps, *schema.planned_for_missing_database(), *guard.planned_for_empty(_wanted(options))]
     with admin(database) as connection:
         if schema.current_revision(connection) is None:
-            return [*steps, *guard.planned_for_empty(options.guard)]
-        return [*steps, *drift.plan(connection, mend=options.mend), *guard.plan(connection, options.guard)]
+            return [*steps, *guard.planned_for_empty(_wanted(options))]
+        settings = _wanted(options, guard.inspect(connection).settings)
+        steps += drift.plan(connection, settings, mend=options.mend)
+        return [*steps, *guard.plan(connection, settings, mend=options.mend)]
+
+
+def _wanted(options: BootstrapOptions, installed: guard.GuardSettings | None = None) -> guard.GuardSettings:
+    """What was asked for, else what stands, else the defaults."""
+    settings = installed or guard.GuardSettings()
+    if options.level is not None:
+        settings = replace(settings, level=options.level)
+    if options.several_challengers is not None:
+        settings = replace(settings, several_challengers=options.several_challengers)
+    return settings
+
+
+def mends(step: Step) -> bool:
+    """True if the step changes which versions serve."""
+    return isinstance(step, drift.DriftStep) and step.effective
 
 
 def execute(steps: list[Step], context: Context, report: Report) -> list[Step]:
@@ -82,27 +103,26 @@ def execute(steps: list[Step], context: Context, report: Report) -> list[Step]:
 
 
 def _execute_one(step: Step, context: Context) -> Step:
-    if isinstance(
-        step, roles.RoleStep | roles.DatabaseStep | schema.SchemaStep | guard.GuardStep | drift.DriftStep
-    ):
-        assert context.database is not None
-        return execute_database_step(step, context.database)
-    assert context.s3 is not None
-    return buckets.apply(step, context.s3)
+    if isinstance(step, buckets.BucketStep):
+        assert context.s3 is not None
+        return buckets.apply(step, context.s3)
+    assert context.database is not None
+    return execute_database_step(step, context.database)
 
 
 def execute_database_step(step: Step, database: Database) -> Step:
     """Carry out one step of :func:`plan_database`."""
     if isinstance(step, roles.RoleStep | roles.DatabaseStep):
         roles.apply(step, database)
-    elif isinstance(step, schema.SchemaStep):
-        schema.upgrade(database)
-    else:
-        with admin(database) as connection:
-            if isinstance(step, drift.DriftStep):
-                drift.apply(step, connection)
-            else:
-                guard.apply(step, connection)
+        return step
+    with admin(database) as connection:
+        if isinstance(step, schema.SchemaStep):
+            with guard.migration(connection):
+                schema.upgrade(database, options=guard.MIGRATION_OPTIONS)
+        elif isinstance(step, drift.DriftStep):
+            drift.apply(step, connection)
+        else:
+            guard.apply(step, connection)
     return step
 
 

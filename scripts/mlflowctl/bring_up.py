@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflowctl import bootstrap
-from mlflowctl.plan import Step, pending
+from mlflowctl.plan import Step
 from mlflowctl.settings import Context, resolve
 from mlflowctl.stack import health, readiness, up
 from mlflowctl.stack.layout import Layout
@@ -65,13 +65,10 @@ def _database_stage(context: Context, outcomes: list[Step]) -> readiness.Stage:
     options = bootstrap.BootstrapOptions()
 
     def prepare() -> None:
-        # Planned one part at a time: the schema can only be looked at once the database exists.
-        for _ in range(3):
-            steps = bootstrap.plan_database(database, options)
-            outcomes.extend(bootstrap.execute_database_step(step, database) for step in pending(steps))
-            if not pending(steps):
-                break
-        outcomes.extend(steps)
+        steps = bootstrap.plan_database(database, options)
+        outcomes.extend(
+            bootstrap.execute_database_step(step, database) if step.effective else step for step in steps
+        )
 
     return readiness.Stage("postgres", lambda: health.database(database), prepare)
 

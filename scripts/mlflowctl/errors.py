@@ -6,6 +6,8 @@ the text that an on-call engineer reads. Exit codes are the same for every comma
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class MlflowctlError(Exception):
     """Base of every expected failure.
@@ -24,6 +26,8 @@ class MlflowctlError(Exception):
         self.what = what
         self.state = state
         self.next = next
+        # What the command found out before it failed; the ``result`` of the JSON envelope.
+        self.result: Any = None
 
     def as_dict(self) -> dict[str, str]:
         """The ``error`` object of the JSON envelope."""

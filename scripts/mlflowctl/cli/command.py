@@ -18,6 +18,9 @@ from mlflowctl.errors import InterruptedByUser, MlflowctlError, UsageError
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")]
+ExitCodeOption = Annotated[
+    bool, typer.Option("--exit-code", help="With --dry-run: exit 6 if there is something to do.")
+]
 ContextOption = Annotated[
     str | None, typer.Option("--context", metavar="NAME", help="The platform to work on, e.g. local.")
 ]
@@ -45,7 +48,7 @@ def command(name: str) -> Callable[[Callable[..., Any]], Callable[..., None]]:
             try:
                 result = function(console, **arguments)
             except KeyboardInterrupt:
-                fail(console, InterruptedByUser("Interrupted.", state="See: mlflowctl status"))
+                fail(console, InterruptedByUser("Interrupted.", next="mlflowctl status"))
             except BrokenPipeError:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise SystemExit(1) from None
@@ -63,7 +66,7 @@ def command(name: str) -> Callable[[Callable[..., Any]], Callable[..., None]]:
 
         parameters = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        del run.__wrapped__  # type: ignore[attr-defined]
+        del run.__wrapped__
         return run
 
     return decorate
@@ -74,7 +77,7 @@ def fail(console: Console, error: MlflowctlError) -> NoReturn:
     if debugging():
         traceback.print_exc()
     console.error(error)
-    console.envelope(getattr(error, "result", None), error)
+    console.envelope(error.result, error)
     raise SystemExit(error.exit_code)
 
 
@@ -83,7 +86,7 @@ def unexpected(exc: Exception) -> MlflowctlError:
     return MlflowctlError(
         f"{exc.__class__.__name__}: {exc}",
         state="This is not an expected failure; what was done before it stays done.",
-        next="Run the same command again with MLFLOWCTL_DEBUG=1 (or mlflowctl --debug …) and report what it prints.",
+        next="Run it again as mlflowctl --debug … and report what it prints.",
     )
 
 
@@ -91,7 +94,7 @@ def debugging() -> bool:
     return os.environ.get("MLFLOWCTL_DEBUG", "") not in ("", "0")
 
 
-def confirm(console: Console, question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool) -> None:
     """Ask before something serving is changed or removed.
 
     Raises:

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from mlflowctl import __version__
+from mlflowctl.cli import bootstrap, stack
 from mlflowctl.cli import config as config_commands
-from mlflowctl.cli import registry_checks, stack
 from mlflowctl.cli.command import EXIT_CODES, ContextOption, fail
 from mlflowctl.console import Console
 from mlflowctl.errors import InterruptedByUser, UsageError
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for register in (stack.register, registry_checks.register, config_commands.register):
+for register in (stack.register, bootstrap.register, config_commands.register):
     register(app)
 
 

@@ -46,6 +46,6 @@ def print_steps(console: Console, steps: list[Step], *, exit_code: bool) -> Any:
         error = FindingsError(
             f"{len(todo)} to do.", state="Nothing was changed.", next="The same without --dry-run."
         )
-        error.result = answer  # type: ignore[attr-defined]
+        error.result = answer
         raise error
     return answer

@@ -7,7 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from mlflowctl.cli.command import ContextOption, DataDirOption, DryRunOption, JsonOption, command
+from mlflowctl.cli.command import (
+    ContextOption,
+    DataDirOption,
+    DryRunOption,
+    ExitCodeOption,
+    JsonOption,
+    command,
+)
 from mlflowctl.cli.options import layout_of, print_steps
 from mlflowctl.console import Console
 from mlflowctl.errors import FindingsError, UsageError
@@ -41,9 +48,7 @@ def up(
         bool, typer.Option("--foreground", help="Stay, and stop the stack on Ctrl-C.")
     ] = False,
     dry_run: DryRunOption = False,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="With --dry-run: exit 6 if there is something to do.")
-    ] = False,
+    exit_code: ExitCodeOption = False,
     as_json: JsonOption = False,
 ) -> Any:
     """Start PostgreSQL, the object store and MLflow here, and return when the API answers."""
@@ -192,7 +197,7 @@ def status(console: Console, data_dir: DataDirOption = None, as_json: JsonOption
     }
     if problems:
         error = FindingsError("; ".join(problems), state="See the table above.", next="mlflowctl up")
-        error.result = answer  # type: ignore[attr-defined]
+        error.result = answer
         raise error
     return answer
 

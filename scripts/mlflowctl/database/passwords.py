@@ -33,5 +33,5 @@ def _unusable(passfile: Path, why: str) -> UsageError:
     return UsageError(
         f"The passfile {passfile} cannot be used: {why}.",
         state="Nothing was changed.",
-        next="Restore the file from a backup. A missing passfile of the role mlflow may also be made anew: mlflowctl up",
+        next="Restore it from a backup; if it is the role mlflow's, mlflowctl restart makes a new one.",
     )

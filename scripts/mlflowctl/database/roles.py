@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mlflowctl.database.connect import Database, MissingDatabaseError, admin, connect_as_app
 from mlflowctl.errors import AccessError
 from mlflowctl.plan import Action, Step
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def apply(step: Step, database: Database) -> None:
             return
 
 
-def _scram_verifier(connection: object, database: Database) -> str:
+def _scram_verifier(connection: Connection, database: Database) -> str:
     """What PostgreSQL stores instead of the password; the password itself never travels there."""
     from psycopg2.extensions import encrypt_password
 

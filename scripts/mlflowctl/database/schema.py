@@ -75,18 +75,24 @@ def planned_for_missing_database() -> list[Step]:
     return [SchemaStep(Action.CREATE, "MLflow schema", f"revision {head_revision()}")]
 
 
-def upgrade(database: Database) -> None:
+def upgrade(database: Database, *, options: str = "") -> None:
     """Bring the schema to the installed release, as the application role, in one transaction.
 
     A second upgrade at the same time waits for the first, then finds nothing to do.
+
+    Args:
+        database: where.
+        options: libpq options of the migrating session.
     """
     import sqlalchemy
     from mlflow.store.db import utils as mlflow_db
 
-    with admin(database) as guard_connection, guard_connection.cursor() as cursor:
+    with admin(database) as lock_holder, lock_holder.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        guard_connection.commit()
-        engine = sqlalchemy.create_engine(app_url(database), poolclass=sqlalchemy.pool.NullPool)
+        lock_holder.commit()
+        engine = sqlalchemy.create_engine(
+            app_url(database), poolclass=sqlalchemy.pool.NullPool, connect_args={"options": options}
+        )
         # Alembic would announce every one of some hundred historical steps.
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
@@ -134,7 +140,7 @@ def wait_until_current(url: str, *, interval: float = 0.2) -> None:
                 return
             waiting = f"the schema to become {head} (is {current}); mlflowctl bootstrap does that"
         except psycopg2.Error as exc:
-            waiting = f"the database: {str(exc).strip().splitlines()[-1]}"
+            waiting = f"the database: {str(exc).strip().splitlines()[0]}"
         if waiting != said:
             _log.warning("waiting for %s", waiting)
             said = waiting

@@ -82,8 +82,9 @@ def _prepare(layout: Layout, config: StackConfig) -> None:
     if new:
         config = replace(config, service_user=user, postgres_home=postgres.choose_home(layout, user))
     elif config.service_user != user:
+        maker = "root" if config.service_user else "an ordinary user"
         raise UsageError(
-            f"The stack in {layout.root} was made {'by root' if config.service_user else 'by an ordinary user'}.",
+            f"The stack in {layout.root} was made by {maker}.",
             state="Nothing was started; its data is untouched.",
             next="Run mlflowctl as the user that made it, or choose another --data-dir.",
         )
