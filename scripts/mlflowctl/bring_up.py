@@ -9,7 +9,7 @@ from typing import Any
 from mlflowctl import bootstrap
 from mlflowctl.plan import Step
 from mlflowctl.settings import Context, resolve
-from mlflowctl.stack import health, readiness, up
+from mlflowctl.stack import health, ports, readiness, up
 from mlflowctl.stack.layout import Layout
 
 
@@ -30,15 +30,16 @@ def bring_up(
         MlflowctlError: a component does not come up; what runs is left running.
     """
     began = time.monotonic()
-    started = up.start(layout, options)
-    context = context_of(layout)
-    outcomes: list[Step] = []
-    stages = [
-        _database_stage(context, outcomes),
-        _object_store_stage(context, outcomes),
-        readiness.Stage("mlflow", lambda: health.tracking_server(context.tracking_uri), lambda: None),
-    ]
-    readiness.run(layout, stages, report, began=began)
+    with ports.claims() as claimed:
+        started = up.start(layout, options, claimed)
+        context = context_of(layout)
+        outcomes: list[Step] = []
+        stages = [
+            _database_stage(context, outcomes),
+            _object_store_stage(context, outcomes),
+            readiness.Stage("mlflow", lambda: health.tracking_server(context.tracking_uri), lambda: None),
+        ]
+        readiness.run(layout, stages, report, began=began)
     return context, started, outcomes
 
 

@@ -46,8 +46,14 @@ def plan(layout: Layout, options: UpOptions) -> list[Step]:
     return steps
 
 
-def start(layout: Layout, options: UpOptions) -> bool:
+def start(layout: Layout, options: UpOptions, claimed: ports.PortClaims) -> bool:
     """Start whatever does not run; returns as soon as the processes exist, not when they serve.
+
+    Args:
+        layout: the stack's folder.
+        options: what the user asked for.
+        claimed: collects the chosen ports; the caller keeps it until the components listen, so that
+            no other ``up`` takes the same ones meanwhile.
 
     Returns:
         True if something was started.
@@ -64,9 +70,8 @@ def start(layout: Layout, options: UpOptions) -> bool:
                 return False
             supervisor.stop(layout)
         supervisor.end_orphans(layout)
-        with ports.claims() as claimed:
-            wanted = replace(wanted, ports=_claim(config.ports, claimed, options.auto_ports))
-            _prepare(layout, wanted)
+        wanted = replace(wanted, ports=_claim(config.ports, claimed, options.auto_ports))
+        _prepare(layout, wanted)
         supervisor.start(layout)
         return True
 
