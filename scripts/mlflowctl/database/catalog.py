@@ -83,6 +83,18 @@ def locate(cursor: Cursor) -> Registry:
     return Registry(*rows[0])
 
 
+def has_workspaces(cursor: Cursor, registry: Registry) -> bool:
+    """Whether MLflow's schema is recent enough for the guard (3.10 brought workspaces)."""
+    cursor.execute(
+        """SELECT count(*) FROM pg_attribute
+            WHERE attrelid = ANY (%s::regclass[]) AND attname = 'workspace' AND NOT attisdropped""",
+        ([registry.table(name) for name in TABLES],),
+    )
+    row = cursor.fetchone()
+    assert row is not None
+    return bool(row[0] == len(TABLES))
+
+
 def read(cursor: Cursor) -> Standing:
     """Everything that stands of the guard. ``search_path`` must be ``pg_catalog``."""
     functions = _functions(cursor)

@@ -132,6 +132,8 @@ def mend(conn: Connection, drift: Drift, settings: GuardSettings = DEFAULTS) -> 
 
 def read(cursor: Cursor, registry: Registry, settings: GuardSettings) -> list[Drift]:
     """Like :func:`find`, inside the caller's transaction."""
+    if not catalog.has_workspaces(cursor, registry):
+        return []  # a schema from before the guard's time; the migration comes first
     with acting_as(cursor, registry.owner):
         models = _models(cursor, registry)
     found: list[Drift] = []

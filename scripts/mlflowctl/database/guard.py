@@ -16,7 +16,7 @@ from mlflowctl.database.guard_install import build, pause_in_place, remove
 from mlflowctl.database.guard_state import GuardState, compare
 from mlflowctl.database.manifest import DEFAULTS, VERSION, GuardSettings
 from mlflowctl.database.session import INSTALL_LOCK, LOCK_SPACE, acting_as, transact
-from mlflowctl.errors import ConflictError, FindingsError, MlflowctlError
+from mlflowctl.errors import ConflictError, FindingsError, MlflowctlError, UnavailableError
 from mlflowctl.plan import Action, Step
 
 if TYPE_CHECKING:
@@ -103,12 +103,19 @@ def install(conn: Connection, settings: GuardSettings = DEFAULTS) -> None:
     Raises:
         FindingsError: the registry already breaks the rules; nothing is changed.
         ConflictError: the tables stay locked, or a newer mlflowctl installed the guard.
+        UnavailableError: MLflow's tables are not there, or their schema is too old.
         AccessError: a right is missing.
     """
 
     def work(cursor: Cursor) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_SPACE, INSTALL_LOCK))
         registry = catalog.locate(cursor)
+        if not catalog.has_workspaces(cursor, registry):
+            raise UnavailableError(
+                "MLflow's schema is too old for the guard: its registry tables have no workspaces.",
+                state="Nothing was changed.",
+                next="mlflowctl bootstrap migrates the schema first",
+            )
         state = compare(cursor, registry)
         if state.version is not None and state.version > VERSION:
             raise ConflictError(
@@ -177,8 +184,6 @@ def migration(conn: Connection, settings: GuardSettings | None = None) -> Iterat
         conn: an idle admin connection, not the one that migrates.
         settings: what the guard enforces afterwards; by default what it enforced before.
     """
-    from mlflowctl.errors import UnavailableError
-
     try:
         before = inspect(conn)
     except UnavailableError:

@@ -7,8 +7,9 @@
 -- @version@ is the version in manifest.py (raise it with every change to these files).
 --
 -- Rules for the code below: schema-qualify everything, pin search_path, never trust OLD rows after a
--- wait (query again instead), and refuse only through mlflowctl.refuse so that the text reaches the
--- client: MLflow answers an IntegrityError with HTTP 400 and the message, at once and without retries.
+-- wait (query again instead), and refuse with check_violation: MLflow answers that with HTTP 400 and
+-- the message, at once; other error classes become HTTP 503, which clients retry for minutes. The name
+-- in brackets, also sent as CONSTRAINT, is what programs go by; the text is for people.
 
 CREATE OR REPLACE FUNCTION mlflowctl.guard_version()
  RETURNS integer
@@ -31,17 +32,6 @@ CREATE OR REPLACE FUNCTION mlflowctl.several_challengers()
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$SELECT @several@$function$;
-
-CREATE OR REPLACE FUNCTION mlflowctl.refuse(rule text, what text, hint text)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-BEGIN
-  RAISE EXCEPTION 'mlflowctl guard [%]: %. Nothing was changed. %', rule, what, hint
-    USING ERRCODE = 'check_violation', CONSTRAINT = rule;
-END
-$function$;
 
 -- Whether the model carries the tag that allows zero champions (its value "false" does not count).
 CREATE OR REPLACE FUNCTION mlflowctl.retired(workspace_ text, model text)
@@ -99,10 +89,12 @@ BEGIN
         WHERE h.workspace = OLD.workspace AND h.model = OLD.name AND h.event = 'retire tag removed'
           AND h.transaction = pg_current_xact_id())
   THEN
-    PERFORM mlflowctl.refuse('champion-kept',
-      format('version %s is the champion (Production) of model %L and cannot be deleted', OLD.version, OLD.name),
-      'Promote its successor first, then delete it. To take the whole model out of service, set the '
-      'registered-model tag mlflowctl.retire on it, then delete.');
+    RAISE EXCEPTION 'mlflowctl guard [champion-kept]: version % is the champion (Production) of model "%" and '
+      'cannot be deleted. Nothing was changed. Promote its successor first, then delete it. To '
+      'take the whole model out of service, set the registered-model tag mlflowctl.retire on '
+      'it, then delete.',
+      OLD.version, OLD.name
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'champion-kept';
   END IF;
   IF TG_OP = 'DELETE' THEN
     RETURN OLD;
@@ -113,9 +105,11 @@ BEGIN
          AND EXISTS (SELECT FROM @registry@.registered_models m
                       WHERE m.workspace = OLD.workspace AND m.name = OLD.name))
   THEN
-    PERFORM mlflowctl.refuse('version-stays',
-      format('version %s of model %L cannot be renumbered or moved to another model', OLD.version, OLD.name),
-      'Register it again under the other name; rename a whole model with rename_registered_model.');
+    RAISE EXCEPTION 'mlflowctl guard [version-stays]: version % of model "%" cannot be renumbered or moved to '
+      'another model. Nothing was changed. Register it again under the other name; rename a '
+      'whole model with rename_registered_model.',
+      OLD.version, OLD.name
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'version-stays';
   END IF;
   RETURN NEW;
 END
@@ -258,26 +252,33 @@ BEGIN
    WHERE a.workspace = workspace_ AND a.name = model AND a.alias = 'champion';
   IF champions IS NULL THEN
     IF champion_left AND mlflowctl.level() = 'exactly-one' AND NOT mlflowctl.retired(workspace_, model) THEN
-      PERFORM mlflowctl.refuse('champion-required',
-        format('model %L would be left without a champion (Production version)', model),
-        'Promote the successor instead, in one call: transition that version to Production and the present '
-        'champion is archived with it. To take the model out of service on purpose, set the registered-model '
-        'tag mlflowctl.retire on it first.');
+      RAISE EXCEPTION 'mlflowctl guard [champion-required]: model "%" would be left without a champion '
+        '(Production version). Nothing was changed. Promote the successor instead, in one call: '
+        'transition that version to Production and the present champion is archived with it. To '
+        'take the model out of service on purpose, set the registered-model tag mlflowctl.retire '
+        'on it first.',
+        model
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'champion-required';
     ELSIF champion IS NOT NULL AND champion_left THEN
       PERFORM mlflowctl.uncrown(workspace_, model, champion);
     ELSIF champion IS NOT NULL THEN
-      PERFORM mlflowctl.refuse('champion-alias',
-        format('alias champion of model %L cannot name version %s, which is not in Production', model, champion),
-        'Transition that version to Production instead; the alias follows by itself.');
+      RAISE EXCEPTION 'mlflowctl guard [champion-alias]: alias champion of model "%" cannot name version %, '
+        'which is not in Production. Nothing was changed. Transition that version to Production '
+        'instead; the alias follows by itself.',
+        model, champion
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'champion-alias';
     END IF;
   ELSIF cardinality(champions) > 1 THEN
-    PERFORM mlflowctl.refuse('one-champion',
-      format('versions %s of model %L would all be in Production', array_to_string(champions, ', '), model),
-      'Run mlflowctl doctor: the guard is damaged.');
+    RAISE EXCEPTION 'mlflowctl guard [one-champion]: versions % of model "%" would all be in Production. '
+      'Nothing was changed. Run mlflowctl doctor: the guard is damaged.',
+      array_to_string(champions, ', '), model
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'one-champion';
   ELSIF champion IS DISTINCT FROM champions[1] THEN
-    PERFORM mlflowctl.refuse('champion-alias',
-      format('alias champion of model %L must name version %s, its Production version', model, champions[1]),
-      'Transition the wanted version to Production instead; the alias follows by itself.');
+    RAISE EXCEPTION 'mlflowctl guard [champion-alias]: alias champion of model "%" must name version %, its '
+      'Production version. Nothing was changed. Transition the wanted version to Production '
+      'instead; the alias follows by itself.',
+      model, champions[1]
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'champion-alias';
   END IF;
   PERFORM mlflowctl.verify_others(workspace_, model);
 END
@@ -318,28 +319,35 @@ BEGIN
   SELECT a.version INTO previous FROM @registry@.registered_model_aliases a
    WHERE a.workspace = workspace_ AND a.name = model AND a.alias = 'previous';
   IF cardinality(challengers) > 1 AND NOT mlflowctl.several_challengers() THEN
-    PERFORM mlflowctl.refuse('one-challenger',
-      format('versions %s of model %L would all be in Staging, and it may have one challenger',
-             array_to_string(challengers, ', '), model),
-      'Replace the present challenger in one call: transition to Staging with archive_existing_versions=True '
-      '(mlflowctl model stage --replace), or move it out of Staging first.');
+    RAISE EXCEPTION 'mlflowctl guard [one-challenger]: versions % of model "%" would all be in Staging, and '
+      'it may have one challenger. Nothing was changed. Replace the present challenger in one '
+      'call: transition to Staging with archive_existing_versions=True (mlflowctl model stage '
+      '--replace), or move it out of Staging first.',
+      array_to_string(challengers, ', '), model
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'one-challenger';
   ELSIF challenger IS NOT NULL AND challenger <> ALL (coalesce(challengers, '{}')) THEN
-    PERFORM mlflowctl.refuse('challenger-alias',
-      format('alias challenger of model %L cannot name version %s, which is not in Staging', model, challenger),
-      'Transition that version to Staging instead; the alias follows by itself.');
+    RAISE EXCEPTION 'mlflowctl guard [challenger-alias]: alias challenger of model "%" cannot name version %, '
+      'which is not in Staging. Nothing was changed. Transition that version to Staging '
+      'instead; the alias follows by itself.',
+      model, challenger
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'challenger-alias';
   ELSIF challenger IS NULL AND cardinality(challengers) = 1 AND NOT mlflowctl.several_challengers() THEN
-    PERFORM mlflowctl.refuse('challenger-alias',
-      format('alias challenger of model %L must name version %s, its Staging version', model, challengers[1]),
-      'Move that version out of Staging instead; the alias follows by itself.');
+    RAISE EXCEPTION 'mlflowctl guard [challenger-alias]: alias challenger of model "%" must name version %, '
+      'its Staging version. Nothing was changed. Move that version out of Staging instead; the '
+      'alias follows by itself.',
+      model, challengers[1]
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'challenger-alias';
   END IF;
   IF previous IS NOT NULL AND NOT EXISTS (
        SELECT FROM @registry@.model_versions v
         WHERE v.workspace = workspace_ AND v.name = model AND v.version = previous
           AND v.current_stage IS DISTINCT FROM 'Deleted_Internal')
   THEN
-    PERFORM mlflowctl.refuse('previous-alias',
-      format('alias previous of model %L cannot name version %s, which does not exist', model, previous),
-      'Name an existing version; the next promotion sets this alias by itself.');
+    RAISE EXCEPTION 'mlflowctl guard [previous-alias]: alias previous of model "%" cannot name version %, '
+      'which does not exist. Nothing was changed. Name an existing version; the next promotion '
+      'sets this alias by itself.',
+      model, previous
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'previous-alias';
   END IF;
 END
 $function$;
@@ -350,9 +358,10 @@ CREATE OR REPLACE FUNCTION mlflowctl.refuse_truncate()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
-  PERFORM mlflowctl.refuse('no-truncate',
-    format('table %s cannot be emptied by TRUNCATE while the guard stands', TG_TABLE_NAME),
-    'Remove the guard first (docs/guard.md).');
+  RAISE EXCEPTION 'mlflowctl guard [no-truncate]: table % cannot be emptied by TRUNCATE while the guard '
+    'stands. Nothing was changed. Remove the guard first (docs/guard.md).',
+    TG_TABLE_NAME
+    USING ERRCODE = 'check_violation', CONSTRAINT = 'no-truncate';
   RETURN NULL;
 END
 $function$;
@@ -403,9 +412,10 @@ BEGIN
               WHERE h.workspace = OLD.workspace AND h.model = OLD.name AND h.transaction = pg_current_xact_id()
                 AND h.event IN ('stage', 'version removed'))
   THEN
-    PERFORM mlflowctl.refuse('rename-alone',
-      format('model %L cannot change stages and its name in the same transaction', OLD.name),
-      'Commit the stage change first, then rename.');
+    RAISE EXCEPTION 'mlflowctl guard [rename-alone]: model "%" cannot change stages and its name in the same '
+      'transaction. Nothing was changed. Commit the stage change first, then rename.',
+      OLD.name
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'rename-alone';
   END IF;
   INSERT INTO mlflowctl.history (event, workspace, model, former_workspace, former_model)
   VALUES ('renamed', NEW.workspace, NEW.name, OLD.workspace, OLD.name);

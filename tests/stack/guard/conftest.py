@@ -10,9 +10,10 @@ import pytest
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-from mlflowctl.database import guard
 from guard_postgres import APP, Cluster, Server
 from guard_registry import Registry
+
+from mlflowctl.database import guard
 
 _numbers = itertools.count(1)
 

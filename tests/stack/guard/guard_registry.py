@@ -71,7 +71,9 @@ class Registry:
         self.store.set_registered_model_tag(name, RegisteredModelTag("mlflowctl.retire", value))
 
     def stages(self, name: str = MODEL, workspace: str = "default") -> dict[int, str]:
-        query = "SELECT version, current_stage FROM model_versions WHERE workspace = %s AND name = %s ORDER BY 1"
+        query = (
+            "SELECT version, current_stage FROM model_versions WHERE workspace = %s AND name = %s ORDER BY 1"
+        )
         return dict(self.sql(query, (workspace, name)))
 
     def aliases(self, name: str = MODEL, workspace: str = "default") -> dict[str, int]:
@@ -80,7 +82,9 @@ class Registry:
 
     def history(self, name: str = MODEL) -> list[tuple[Any, ...]]:
         """(event, version, from, to) in the order in which it happened."""
-        query = "SELECT event, version, from_stage, to_stage FROM mlflowctl.history WHERE model = %s ORDER BY id"
+        query = (
+            "SELECT event, version, from_stage, to_stage FROM mlflowctl.history WHERE model = %s ORDER BY id"
+        )
         return list(self.sql(query, (name,)))
 
     def close(self) -> None:
