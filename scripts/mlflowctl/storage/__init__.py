@@ -6,6 +6,7 @@ Nothing here imports boto3 at import time.
 from mlflowctl.storage.buckets import BucketStep, apply, check, plan
 from mlflowctl.storage.client import client, clock_skew
 from mlflowctl.storage.errors import s3_errors, translate
+from mlflowctl.storage.seaweed_security import write_security
 from mlflowctl.storage.settings import S3Settings
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "plan",
     "s3_errors",
     "translate",
+    "write_security",
 ]

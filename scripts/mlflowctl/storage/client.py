@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -71,7 +72,9 @@ def clock_skew(settings: S3Settings) -> float:
     url = settings.endpoint_url or f"https://s3.{settings.region}.amazonaws.com"
     before = time.time()
     try:
-        answer = requests.head(url, timeout=(CONNECT_TIMEOUT, 10), allow_redirects=False)
+        # boto3's variable for a private CA, so that both ways of asking trust the same.
+        trust = os.environ.get("AWS_CA_BUNDLE") or True
+        answer = requests.head(url, timeout=(CONNECT_TIMEOUT, 10), allow_redirects=False, verify=trust)
     except requests.RequestException as exc:
         raise UnavailableError(
             f"The S3 endpoint {settings.where} cannot be reached ({type(exc).__name__}).",

@@ -18,7 +18,7 @@ DOCTOR = "mlflowctl doctor"
 WRONG_KEY = {"InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"}
 WRONG_SECRET = {"SignatureDoesNotMatch"}
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired", "InvalidToken"}
-DENIED = {"AccessDenied", "AccessDeniedException", "AllAccessDisabled", "AccountProblem", "403", "401"}
+DENIED = {"AccessDenied", "AccessDeniedException", "AllAccessDisabled", "AccountProblem"}
 SKEWED = {"RequestTimeTooSkewed", "RequestInTheFuture"}
 WRONG_REGION = {
     "PermanentRedirect",
@@ -35,6 +35,7 @@ BUSY = {
     "RequestLimitExceeded",
 }
 RACE = {"OperationAborted", "ConditionalRequestConflict"}
+CONFLICT = {*RACE, "PreconditionFailed"}
 NOT_IMPLEMENTED = {
     "NotImplemented",
     "XNotImplemented",
@@ -61,7 +62,8 @@ def is_not_implemented(exc: BaseException) -> bool:
 def not_s3(doing: str, where: str, state: str = UNCHANGED) -> UnavailableError:
     """Something answers at the endpoint, but it does not speak S3."""
     return UnavailableError(
-        f"Could not {doing}: {where} answers, but not as S3 does. Is it another server's port?",
+        f"Could not {doing}: {where} answers, but not as S3 does. Is it another server's port, "
+        "or a proxy whose store is down?",
         state=state,
         next=CONFIG,
     )
@@ -154,7 +156,7 @@ def _refused(exc: Exception, doing: str, where: str, permission: str, state: str
             state=state,
             next=CONFIG,
         )
-    if code in RACE:
+    if code in CONFLICT:
         return ConflictError(
             f"Could not {doing}: somebody else was changing the same thing ({code}).",
             state=state,
@@ -166,13 +168,24 @@ def _refused(exc: Exception, doing: str, where: str, permission: str, state: str
 def _odd_answer(exc: Exception, code: str, doing: str, where: str, state: str) -> MlflowctlError:
     response = getattr(exc, "response", {})
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if getattr(exc, "operation_name", "").startswith("Head"):
+        return _bare(status, doing, where, state)
+    if code.isdigit() or not code:  # what botocore makes of an answer without an S3 error document
+        return not_s3(doing, where, state)
     if code in BUSY or status >= 500:
         return UnavailableError(
             f"Could not {doing}: {where} answers with an error of its own ({code}).", state=state, next=DOCTOR
         )
-    if code.isdigit():  # botocore puts the bare status where it found no S3 error document
-        return not_s3(doing, where, state)
     return MlflowctlError(f"Could not {doing}: {where} answered {code}.", state=state, next=DOCTOR)
+
+
+def _bare(status: int, doing: str, where: str, state: str) -> MlflowctlError:
+    """The answer to a HEAD has no body, so the status is all there is."""
+    if status in (401, 403):
+        return AccessError(f"Could not {doing}: {where} refuses it ({status}).", state=state, next=CONFIG)
+    if status == 404:
+        return UnavailableError(f"Could not {doing}: it does not exist at {where}.", state=state, next=DOCTOR)
+    return UnavailableError(f"Could not {doing}: {where} answered {status}.", state=state, next=DOCTOR)
 
 
 def _unanswered(exc: Exception, doing: str, where: str, state: str) -> MlflowctlError:
