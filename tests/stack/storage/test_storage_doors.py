@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
@@ -28,10 +29,16 @@ def stored(weed) -> str:
 
 
 def listening(weed: Weed) -> list[tuple[str, int]]:
+    """Every listening TCP socket, once all that were asked for are there: the last part starts after S3."""
     processes = [psutil.Process(weed.process.pid)]
     processes += processes[0].children(recursive=True)
-    sockets = [found for process in processes for found in process.net_connections("tcp")]
-    return sorted((found.laddr.ip, found.laddr.port) for found in sockets if found.status == "LISTEN")
+    found: list[tuple[str, int]] = []
+    deadline = time.monotonic() + 15
+    while not set(weed.ports.values()) <= {port for _, port in found} and time.monotonic() < deadline:
+        time.sleep(0.2)
+        sockets = [one for process in processes for one in process.net_connections("tcp")]
+        found = sorted((one.laddr.ip, one.laddr.port) for one in sockets if one.status == "LISTEN")
+    return found
 
 
 def shell(weed: Weed, text: str, folder: Path) -> str:
