@@ -1,0 +1,143 @@
+"""The order of the steps, and running them: dependents of a failure are skipped, clean-up never is."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mlflowctl.errors import InterruptedByUser
+from mlflowctl.settings import Context
+from mlflowctl.smoke import artifacts, guarding, leaving, lifecycle, model, tracking
+from mlflowctl.smoke.bench import Bench, Skip, SmokeStep
+from mlflowctl.smoke.client_environment import client_environment
+from mlflowctl.smoke.meaning import explain
+from mlflowctl.smoke.report import Outcome, Report, failed
+
+Listener = Callable[[Outcome], None]
+
+STEPS: tuple[SmokeStep, ...] = (
+    tracking.API,
+    artifacts.BUCKETS,
+    guarding.CATALOG,
+    tracking.CLIENT,
+    leaving.LEFTOVERS,
+    tracking.RUN,
+    artifacts.SMALL_ARTIFACT,
+    artifacts.LARGE_ARTIFACT,
+    model.LOG,
+    model.REGISTER,
+    model.LOAD,
+    lifecycle.STAGES,
+    lifecycle.ALIASES,
+    tracking.SEARCH,
+    guarding.PROMOTION,
+    guarding.ALIAS_ASTRAY,
+    guarding.SECOND_STAGING,
+    guarding.CHAMPION_ARCHIVED,
+    guarding.CHAMPION_DELETED,
+    leaving.CLEAN,
+)
+
+
+def run(
+    context: Context,
+    tell: Listener,
+    *,
+    keep: bool = False,
+    steps: tuple[SmokeStep, ...] = STEPS,
+) -> Report:
+    """Run the smoke test.
+
+    Args:
+        context: the platform; nothing else decides where the test goes.
+        tell: called with each outcome as it is known.
+        keep: leave what is made.
+        steps: the steps, each after those it needs.
+
+    Returns:
+        The report. Failures are in it, not raised; so is an interruption (Ctrl-C or SIGTERM).
+    """
+    began = time.monotonic()
+    with _as_interruption(), client_environment(context), _quiet(), tempfile.TemporaryDirectory() as folder:
+        bench = Bench(context, Path(folder), keep=keep)
+        report = Report(context.describe(), bench.token)
+        for step in steps:
+            outcome = _one(step, bench, report)
+            report.outcomes.append(outcome)
+            tell(outcome)
+    report.remains = bench.remains
+    report.kept = bench.made if keep else {}
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _one(step: SmokeStep, bench: Bench, report: Report) -> Outcome:
+    if report.interrupted and not step.always:
+        return Outcome(step.name, step.title, "skipped", 0.0, "interrupted")
+    if missing := _unmet(step, report):
+        return Outcome(step.name, step.title, "skipped", 0.0, f"needs: {missing}")
+    began = time.monotonic()
+    try:
+        proved = step.run(bench)
+        return Outcome(step.name, step.title, "ok", time.monotonic() - began, proved)
+    except Skip as exc:
+        return Outcome(step.name, step.title, "skipped", time.monotonic() - began, str(exc))
+    except KeyboardInterrupt:
+        report.interrupted = True
+        error = InterruptedByUser(f"Interrupted while it was to {step.doing}.", state="", next="")
+        return failed(step.name, step.title, time.monotonic() - began, error)
+    except Exception as exc:
+        problem = explain(exc, doing=step.doing, uri=bench.context.tracking_uri)
+        if step is leaving.CLEAN:
+            problem = leaving.unfinished(problem)
+        return failed(step.name, step.title, time.monotonic() - began, problem)
+
+
+def _unmet(step: SmokeStep, report: Report) -> str:
+    """The title of the first needed step that did not end well, "" if all did."""
+    verdicts = {outcome.name: outcome for outcome in report.outcomes}
+    for name in step.needs:
+        found = verdicts.get(name)
+        if found is None or found.verdict != "ok":
+            return found.title if found else name
+    return ""
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the client libraries' own talk: stages are deprecated, retries are expected, and so on."""
+    loggers = [logging.getLogger(name) for name in ("mlflow", "urllib3", "alembic", "botocore", "boto3")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _as_interruption() -> Iterator[None]:
+    """SIGTERM ends the test like Ctrl-C does, so that it cleans up."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
