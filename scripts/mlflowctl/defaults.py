@@ -21,6 +21,8 @@ APP_ROLE = "mlflow"
 ADMIN_ROLE = "mlflowctl_admin"
 
 SERVER_WORKERS = 2
+# Requests that one worker handles at once; more threads only queue on the interpreter's lock.
+SERVER_THREADS = 8
 
 # Server behaviour that must be the same wherever the tracking server runs.
 SERVER_ENVIRONMENT = {
@@ -32,4 +34,8 @@ SERVER_ENVIRONMENT = {
     # One thread per worker for linear algebra that the server never does: fewer stacks, less memory.
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
+    # A kept connection for every thread, and a second one for the calls that nest two (log_batch).
+    # Two stores in each worker: at rest at most 2 x 8 connections a worker, of max_connections 100.
+    "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": str(SERVER_THREADS),
+    "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": str(SERVER_THREADS),
 }

@@ -19,7 +19,7 @@ _log = logging.getLogger("mlflowctl.server")
 
 bind = [os.environ["MLFLOWCTL_BIND"]]
 workers = int(os.environ.get("MLFLOWCTL_WORKERS", defaults.SERVER_WORKERS))
-worker_class = "uvicorn_worker.UvicornWorker"
+worker_class = "mlflowctl.stack.server_worker.ServerWorker"
 preload_app = True
 keepalive = 75
 graceful_timeout = 20
