@@ -13,6 +13,7 @@ from mlflowctl.console import Console, decorated
 from mlflowctl.errors import FindingsError, InterruptedByUser, MlflowctlError
 
 if TYPE_CHECKING:
+    from mlflowctl.settings import Context
     from mlflowctl.smoke.report import Outcome, Report
 
 MARKS = {"ok": "ok", "failed": "FAILED", "skipped": "skipped"}
@@ -37,14 +38,27 @@ def smoke_test(
     as_json: JsonOption = False,
 ) -> Any:
     """Prove the registry end to end with runs, artifacts and models of its own, then remove them."""
+    if junit:
+        from mlflowctl.smoke.junit import refuse_unwritable
+
+        refuse_unwritable(junit)
+    return run_and_report(console, context_from(context, data_dir), junit=junit, keep=keep)
+
+
+def run_and_report(
+    console: Console, context: Context, *, junit: Path | None = None, keep: bool = False
+) -> dict[str, Any]:
+    """Run the smoke test on a context and say how it went.
+
+    Raises:
+        FindingsError: a step failed.
+        InterruptedByUser: somebody ended it early.
+    """
     from mlflowctl.smoke import junit as junit_file
     from mlflowctl.smoke import runner
 
-    if junit:
-        junit_file.refuse_unwritable(junit)
-    target = context_from(context, data_dir)
-    console.progress(f"Testing {target.describe()}")
-    report = runner.run(target, lambda outcome: _tell(console, outcome), keep=keep)
+    console.progress(f"Testing {context.describe()}")
+    report = runner.run(context, lambda outcome: _tell(console, outcome), keep=keep)
     if junit:
         junit_file.write(report, junit)
     _conclude(console, report)

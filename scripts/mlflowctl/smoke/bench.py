@@ -35,7 +35,9 @@ class Bench:
         experiment_id: of the experiment, once it is made.
         run_id: of the run, once it is made.
         logged: what MLflow said about the logged model.
+        stored: whether artifacts may exist.
         registered: whether the registered model may exist.
+        guarded: whether the guard was seen to act.
         expected: the predictions of the model before it was logged.
         remains: what clean-up could not or must not remove, in words.
     """
@@ -48,7 +50,9 @@ class Bench:
     run_id: str = ""
     logged: Any = None
     expected: Any = None
+    stored: bool = False
     registered: bool = False
+    guarded: bool = False
     remains: list[str] = field(default_factory=list)
 
     @cached_property

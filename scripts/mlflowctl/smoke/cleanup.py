@@ -43,10 +43,16 @@ class Removal:
         return [*self.run_ids, *(f"models/{model_id}" for model_id in self.model_ids)]
 
 
-def remove(client: Any, context: Context, token: str) -> Removal:
+def remove(client: Any, context: Context, token: str, *, artifacts: bool = True) -> Removal:
     """Remove the registered model, experiment, runs, logged models and artifacts named by ``token``.
 
     May run twice, also at once: what is gone already is not an error.
+
+    Args:
+        client: MLflow's client.
+        context: the platform.
+        token: the name.
+        artifacts: False if none can exist, so that a store that cannot be reached holds nothing up.
 
     Raises:
         ProofError: something is still there afterwards.
@@ -55,8 +61,8 @@ def remove(client: Any, context: Context, token: str) -> Removal:
     _remove_model(client, token)
     found = find(client, token)
     if found.experiment_id:
-        objects = leftover_objects.remove(context, found.location, found.folders)
-        found.remains += objects
+        if artifacts:
+            found.remains += leftover_objects.remove(context, found.location, found.folders)
         _mark_deleted(client, found)
         if context.database is not None:
             _purge(context, found)

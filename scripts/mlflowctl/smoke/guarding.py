@@ -47,12 +47,13 @@ def promotion(bench: Bench) -> str:
     for alias, wanted in (("champion", "2"), ("previous", "1")):
         if (found := bench.alias(alias)) != wanted:
             raise _broken(f"Alias {alias} names {_version(found)} instead of version {wanted}.")
+    bench.guarded = True
     return "predecessor archived, champion → 2, previous → 1"
 
 
 def champion_archived(bench: Bench) -> str:
     """The champion cannot be archived without a successor; at level at-most-one its alias goes with it."""
-    if _refused(bench, lambda: bench.transition("2", "Archived")):
+    if _refused(lambda: bench.transition("2", "Archived")):
         if bench.stage_of("2") != "Production" or bench.alias("champion") != "2":
             raise _broken("Archiving the champion was refused, and yet it is no longer the champion.")
         return "refused; the champion still serves"
@@ -64,7 +65,7 @@ def champion_archived(bench: Bench) -> str:
 
 def champion_deleted(bench: Bench) -> str:
     """The champion cannot be deleted."""
-    if _refused(bench, lambda: bench.client.delete_model_version(bench.token, "2")):
+    if _refused(lambda: bench.client.delete_model_version(bench.token, "2")):
         return "refused; the champion still serves"
     raise _broken("The champion was deleted without a successor: the model serves nobody.")
 
@@ -77,7 +78,7 @@ def alias_astray(bench: Bench) -> str:
         ("removed", lambda: client.delete_registered_model_alias(token, "champion")),
     )
     for what, attempt in attempts:
-        if not _refused(bench, attempt):
+        if not _refused(attempt):
             raise _broken(f"Alias champion could be {what} while version 2 is in Production.")
     if (found := bench.alias("champion")) != "2":
         raise _broken(f"Alias champion names {_version(found)} after its move was refused.")
@@ -89,7 +90,7 @@ def second_staging(bench: Bench) -> str:
     bench.transition("1", "Staging")
     if (found := bench.alias("challenger")) != "1":
         raise _broken(f"Alias challenger names {_version(found)} after version 1 was set to Staging.")
-    if _refused(bench, lambda: bench.transition("3", "Staging")):
+    if _refused(lambda: bench.transition("3", "Staging")):
         return "refused; challenger → 1"
     if _allows_several(bench) is False:
         raise _broken("Versions 1 and 3 are both in Staging, and a model may have one challenger.")
@@ -108,7 +109,7 @@ def _allows_several(bench: Bench) -> bool | None:
     return bool(settings and settings.several_challengers)
 
 
-def _refused(bench: Bench, attempt: Callable[[], object]) -> bool:
+def _refused(attempt: Callable[[], object]) -> bool:
     """Whether the guard refused the attempt; any other failure is raised on."""
     from mlflow.exceptions import MlflowException
 

@@ -51,12 +51,12 @@ def clean(bench: Bench) -> str:
         raise Skip("--keep: " + ", ".join(f"{kind} {name}" for kind, name in bench.made.items()))
     try:
         health.tracking_server(bench.context.tracking_uri, timeout=5)
-        found = cleanup.remove(bench.client, bench.context, bench.token)
+        found = cleanup.remove(bench.client, bench.context, bench.token, artifacts=bench.stored)
     except BaseException:
         bench.remains.append(", ".join(f"{kind} {name}" for kind, name in bench.made.items()))
         raise
     bench.remains += found.remains
-    if bench.registered:
+    if bench.guarded:
         bench.remains.append(HISTORY)
     return "model, versions, run, experiment and artifacts are gone, read back"
 

@@ -31,12 +31,15 @@ def _because_of_the_database(bench: Bench, server: MlflowctlError) -> MlflowctlE
         return server
     try:
         health.database(bench.context.database)
-    except MlflowctlError as exc:
+    except UnavailableError as exc:
+        where = f"{bench.context.database.host}:{bench.context.database.port}"
         return UnavailableError(
-            f"The registry's database is down: {exc.what}",
-            state=f"Nothing can be read or changed. {server.what}",
+            f"The registry's database at {where} is down.",
+            state="Nothing can be read or changed; the MLflow server runs and cannot serve.",
             next=exc.next,
         )
+    except MlflowctlError as exc:
+        return exc
     return server
 
 
@@ -53,10 +56,10 @@ def run(bench: Bench) -> str:
     client = bench.client
     bench.experiment_id = client.create_experiment(bench.token, tags=bench.tags)
     bench.run_id = client.create_run(bench.experiment_id, tags=bench.tags).info.run_id
-    for name, value in PARAMETERS.items():
-        client.log_param(bench.run_id, name, value)
-    for name, value in METRICS.items():
-        client.log_metric(bench.run_id, name, value, step=1)
+    for name, text in PARAMETERS.items():
+        client.log_param(bench.run_id, name, text)
+    for name, number in METRICS.items():
+        client.log_metric(bench.run_id, name, number, step=1)
     client.set_tag(bench.run_id, "smoke.note", "ünïcode tag")
     data = client.get_run(bench.run_id).data
     _same("parameters", data.params, PARAMETERS)
