@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlflowctl.settings import Context
-from mlflowctl.smoke import leftover_objects
+from mlflowctl.smoke import artifact_removal
 from mlflowctl.smoke.meaning import ProofError, is_missing
 
 RETIRE = "mlflowctl.retire"  # the tag by which the guard lets a champion go
@@ -62,7 +62,7 @@ def remove(client: Any, context: Context, token: str, *, artifacts: bool = True)
     found = find(client, token)
     if found.experiment_id:
         if artifacts:
-            found.remains += leftover_objects.remove(context, found.location, found.folders)
+            found.remains += artifact_removal.remove(context, found.location, found.folders)
         _mark_deleted(client, found)
         if context.database is not None:
             _purge(context, found)
