@@ -10,27 +10,33 @@ from pathlib import Path
 from mlflowctl.errors import UsageError
 from mlflowctl.files import write_atomic
 from mlflowctl.stack import secrets
-from mlflowctl.stack.layout import Layout, StackConfig
+from mlflowctl.stack.layout import Layout, StackConfig, machine_folder
+from mlflowctl.storage import write_security
 
-# SeaweedFS's own parts talk over these; numbers are chosen per stack.
-INTERNAL_PORTS = (
-    "master",
-    "master.grpc",
-    "volume",
-    "volume.grpc",
-    "filer",
-    "filer.grpc",
-    "s3.grpc",
-    "admin",
-    "admin.grpc",
-)
+# SeaweedFS's own parts talk over these; numbers are chosen per stack. The admin's gRPC port is not
+# free to choose: its worker dials the admin's port plus this offset, whatever it is told.
+INTERNAL_PORTS = ("master", "master.grpc", "volume", "volume.grpc", "filer", "filer.grpc", "s3.grpc", "admin")
+ADMIN_GRPC_OFFSET = 10000
+# Go collects garbage late by default and would keep up to 900 MB; with this 300 MB do, about as fast.
+MEMORY_LIMIT = "300MiB"
 
 
 def identities_file(layout: Layout) -> Path:
     return layout.secrets / "s3-identities.json"
 
 
-def write_identities(layout: Layout) -> None:
+def security_folder(layout: Layout) -> Path:
+    """The working directory of ``weed``: it reads ``security.toml`` there."""
+    return layout.secrets / "object-store"
+
+
+def prepare(layout: Layout) -> None:
+    """Write what the store reads at its start: who may enter, and the keys among its own parts."""
+    write_security(security_folder(layout))
+    _write_identities(layout)
+
+
+def _write_identities(layout: Layout) -> None:
     """Derive the store's list of identities from the one secret that exists."""
     keys = secrets.s3_keys(layout)
     identities = [
@@ -57,7 +63,7 @@ def binary() -> Path:
 
 
 def command(layout: Layout, config: StackConfig) -> list[str]:
-    """The argv of the object store; every part on loopback, the filer's own HTTP off."""
+    """The argv of the object store: every part on loopback, only S3 for others (docs/buckets.md)."""
     ports = config.ports.store
     return [
         str(binary()),
@@ -70,12 +76,18 @@ def command(layout: Layout, config: StackConfig) -> list[str]:
         "-webdav=false",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
+        "-s3.iam=false",
         "-master.telemetry=false",
+        "-master.volumeSizeLimitMB=128",
         "-s3.autoCreateBucket=false",
         "-s3.allowDeleteBucketNotEmpty=false",
         f"-s3.config={identities_file(layout)}",
         f"-s3.port={config.ports.s3}",
+        # Beside other users' stacks: in /tmp itself a socket that one leaves behind blocks the next.
+        f"-s3.localSocket={machine_folder()}/s3-{config.ports.s3}.sock",
+        f"-filer.localSocket={machine_folder()}/filer-{ports['filer']}.sock",
         *(f"-{_flag(name)}={ports[name]}" for name in INTERNAL_PORTS),
+        f"-admin.port.grpc={ports['admin'] + ADMIN_GRPC_OFFSET}",
     ]
 
 

@@ -49,8 +49,20 @@ class PortClaims:
     def __init__(self) -> None:
         self._locks: dict[int, IO[str]] = {}
 
-    def take(self, port: int) -> bool:
-        """Claim the port; False if it is taken or claimed by another process."""
+    def take(self, port: int, companion: int = 0) -> bool:
+        """Claim the port, and the one ``companion`` above it if that is not 0.
+
+        Returns:
+            False if one of them is taken or claimed by another process; then neither is claimed.
+        """
+        taken = [one for one in {port, port + companion} if self._take_one(one)]
+        if len(taken) == (2 if companion else 1):
+            return True
+        for one in taken:
+            self._locks.pop(one).close()
+        return False
+
+    def _take_one(self, port: int) -> bool:
         if port in self._locks:
             return False
         handle = (machine_folder() / f"port-{port}.lock").open("a")
@@ -65,11 +77,11 @@ class PortClaims:
         self._locks[port] = handle
         return True
 
-    def take_any(self) -> int:
-        """Claim some free port."""
+    def take_any(self, companion: int = 0) -> int:
+        """Claim some free port (and its companion)."""
         for _ in range(2000):
             port = random.choice(FREE_RANGE)  # noqa: S311  (not a secret)
-            if self.take(port):
+            if self.take(port, companion):
                 return port
         raise UsageError("No free port was found on 127.0.0.1.", state="Nothing was started.")
 

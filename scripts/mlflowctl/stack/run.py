@@ -51,10 +51,11 @@ def _postgres(layout: Layout, config: StackConfig) -> None:
 
 
 def _object_store(layout: Layout, config: StackConfig) -> None:
-    object_store.write_identities(layout)
+    object_store.prepare(layout)
     argv = object_store.command(layout, config)
-    os.chdir(layout.object_store)
-    os.execve(argv[0], argv, {**tracking_server.inherited(), "TMPDIR": str(layout.scratch)})  # noqa: S606
+    os.chdir(object_store.security_folder(layout))
+    environment = {"TMPDIR": str(layout.scratch), "GOMEMLIMIT": object_store.MEMORY_LIMIT}
+    os.execve(argv[0], argv, tracking_server.inherited() | environment)  # noqa: S606
 
 
 def _mlflow(layout: Layout, config: StackConfig) -> None:

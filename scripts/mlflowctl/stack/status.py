@@ -21,7 +21,7 @@ class ComponentStatus:
         state: ``serving``, ``running`` (a process, but its probe fails), ``stopped``.
         pid: of its main process.
         uptime_seconds: of that process.
-        memory_mb: resident memory of it and its descendants.
+        memory_mb: memory of it and its descendants, shared pages counted once where the system tells.
         address: where it listens.
         problem: why it does not serve.
     """
@@ -85,7 +85,9 @@ def _memory(process: Any) -> float:
     total = 0
     for member in family(process):
         try:
-            total += member.memory_info().rss
+            # Proportional: pages that forked workers share count once. Only Linux tells.
+            whole = member.memory_full_info()
+            total += getattr(whole, "pss", whole.rss)
         except psutil.Error:
             continue
     return round(total / 1e6, 1)

@@ -11,7 +11,7 @@ from mlflowctl.files import locked
 from mlflowctl.plan import Action, Step
 from mlflowctl.stack import ports, postgres, privileges, secrets, supervisor
 from mlflowctl.stack.layout import COMPONENTS, Layout, Ports, StackConfig, quoted
-from mlflowctl.stack.object_store import INTERNAL_PORTS
+from mlflowctl.stack.object_store import ADMIN_GRPC_OFFSET, INTERNAL_PORTS
 
 Progress = Callable[[str, str], None]  # component, what happened
 
@@ -118,7 +118,9 @@ def _claim(wanted: Ports, claimed: ports.PortClaims, auto: bool) -> Ports:
     store = {}
     for name in INTERNAL_PORTS:
         port = wanted.store.get(name, 0)
-        store[name] = port if port and claimed.take(port) else claimed.take_any()
+        companion = ADMIN_GRPC_OFFSET if name == "admin" else 0
+        free = port and claimed.take(port, companion)
+        store[name] = port if free else claimed.take_any(companion)
     return Ports(mlflow=chosen["mlflow"], s3=chosen["object-store"], postgres=chosen["postgres"], store=store)
 
 

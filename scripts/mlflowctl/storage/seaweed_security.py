@@ -42,15 +42,16 @@ def write_security(folder: Path) -> Path:
     for name, content in (("ca.crt", authority), ("node.crt", certificate), ("node.key", key)):
         _write_private(folder / name, content)
     # Last, so that a half-written folder is made again from the start.
-    _write_private(target, _document(folder).encode())
+    _write_private(target, _document().encode())
     return target
 
 
-def _document(folder: Path) -> str:
+def _document() -> str:
     lines = [line for name in JWT_SECTIONS for line in (f"[{name}]", f'key = "{secrets.token_hex(32)}"')]
-    lines += ["[grpc]", f'ca = "{folder / "ca.crt"}"']
+    # Relative to weed's working directory, so that the store's folder can be moved.
+    lines += ["[grpc]", 'ca = "ca.crt"']
     for part in GRPC_PARTS:
-        lines += [f"[grpc.{part}]", f'cert = "{folder / "node.crt"}"', f'key = "{folder / "node.key"}"']
+        lines += [f"[grpc.{part}]", 'cert = "node.crt"', 'key = "node.key"']
     return "\n".join(lines) + "\n"
 
 
