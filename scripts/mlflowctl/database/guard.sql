@@ -49,9 +49,11 @@ $function$;
 
 -- One queue for everything that can change who serves. Everything a transaction decides after this
 -- point it decides alone, so no two transactions can each pass a check that together they violate.
--- The lock is global: MLflow locks the registered_models row before a stage change but not before an
--- alias change, so a lock per model (known only once a row is locked) would be taken in two orders.
--- Queue time is bounded: a client that hangs inside its transaction must not hang all others.
+-- MLflow's calls lock the same rows in different orders (a stage change the version, then the model; a
+-- deletion the model, then the version), so each must come here before its first write: hence statement
+-- triggers on all tables of the registry, and hence one lock for all models (a statement trigger fires
+-- before it is known which rows are meant). Queue time is bounded: a client that hangs inside its
+-- transaction must not hang all others.
 CREATE OR REPLACE FUNCTION mlflowctl.queue()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -67,7 +69,7 @@ BEGIN
   PERFORM pg_advisory_xact_lock(1835820652, 1);
   RETURN NEW;
 EXCEPTION WHEN lock_not_available THEN
-  RAISE EXCEPTION 'mlflowctl guard [busy]: another stage or alias change has been open for more than 20 s. '
+  RAISE EXCEPTION 'mlflowctl guard [busy]: another change of the registry has been open for more than 20 s. '
     'Nothing was changed. Try again; the session that holds it is shown by: SELECT pid, usename, query '
     'FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = ''advisory'' AND classid = 1835820652'
     USING ERRCODE = 'lock_not_available';
@@ -98,6 +100,17 @@ BEGIN
   END IF;
   IF TG_OP = 'DELETE' THEN
     RETURN OLD;
+  END IF;
+  -- A client that read the version before another one deleted it must not bring it back.
+  IF OLD.current_stage = 'Deleted_Internal' AND NEW.current_stage IS DISTINCT FROM 'Deleted_Internal' THEN
+    IF NEW.current_stage = 'Archived' THEN  -- most likely archived on the way to promoting another one
+      NEW.current_stage := OLD.current_stage;
+    ELSE
+      RAISE EXCEPTION 'mlflowctl guard [version-deleted]: version % of model "%" was deleted. Nothing was changed. '
+        'Choose another version, or register this one again.',
+        OLD.version, OLD.name
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'version-deleted';
+    END IF;
   END IF;
   IF NEW.version <> OLD.version
      OR ((NEW.workspace, NEW.name) IS DISTINCT FROM (OLD.workspace, OLD.name)
@@ -187,19 +200,16 @@ CREATE OR REPLACE FUNCTION mlflowctl.settle()
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-DECLARE
-  champion_left boolean;
 BEGIN
   IF TG_OP = 'INSERT' THEN
     IF NEW.current_stage IN ('Production', 'Staging') THEN
-      PERFORM mlflowctl.verify(NEW.workspace, NEW.name, false);
+      PERFORM mlflowctl.verify(NEW.workspace, NEW.name, 'stage');
     END IF;
     RETURN NULL;
   END IF;
   IF TG_OP = 'UPDATE' AND NEW.current_stage IS NOT DISTINCT FROM OLD.current_stage THEN
     RETURN NULL;
   END IF;
-  champion_left := OLD.current_stage = 'Production';
   DELETE FROM @registry@.registered_model_aliases a
    WHERE a.workspace = OLD.workspace AND a.name = OLD.name AND a.version = OLD.version
      AND a.alias IN ('challenger', 'previous')
@@ -208,33 +218,42 @@ BEGIN
         WHERE v.workspace = a.workspace AND v.name = a.name AND v.version = a.version
           AND CASE a.alias WHEN 'challenger' THEN v.current_stage = 'Staging'
                            ELSE v.current_stage IS DISTINCT FROM 'Deleted_Internal' END);
-  PERFORM mlflowctl.verify(OLD.workspace, OLD.name, champion_left);
+  PERFORM mlflowctl.verify(OLD.workspace, OLD.name,
+                           CASE OLD.current_stage WHEN 'Production' THEN 'champion left' ELSE 'stage' END);
   RETURN NULL;
 END
 $function$;
 
+-- Only what the alias is about: the stage change that it follows has its own event, which knows more.
 CREATE OR REPLACE FUNCTION mlflowctl.settle_alias()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+DECLARE
+  changed @registry@.registered_model_aliases[] := '{}';
+  alias_ @registry@.registered_model_aliases;
 BEGIN
   IF TG_OP <> 'INSERT' THEN
-    IF OLD.alias IN ('champion', 'challenger', 'previous') THEN
-      PERFORM mlflowctl.verify(OLD.workspace, OLD.name, false);
-    END IF;
+    changed := changed || OLD;
   END IF;
   IF TG_OP <> 'DELETE' THEN
-    IF NEW.alias IN ('champion', 'challenger', 'previous') THEN
-      PERFORM mlflowctl.verify(NEW.workspace, NEW.name, false);
-    END IF;
+    changed := changed || NEW;
   END IF;
+  FOREACH alias_ IN ARRAY changed LOOP
+    IF alias_.alias = 'champion' THEN
+      PERFORM mlflowctl.verify(alias_.workspace, alias_.name, 'champion alias');
+    ELSIF alias_.alias IN ('challenger', 'previous') THEN
+      PERFORM mlflowctl.verify_others(alias_.workspace, alias_.name);
+    END IF;
+  END LOOP;
   RETURN NULL;
 END
 $function$;
 
--- The rules, on the state that is about to be committed. Which versions serve is read once, then judged.
-CREATE OR REPLACE FUNCTION mlflowctl.verify(workspace_ text, model text, champion_left boolean)
+-- The rules, on the state that is about to be committed; cause is the event that asks, one of several in
+-- the transaction: that a champion left, or that its alias was moved, is judged by that event alone.
+CREATE OR REPLACE FUNCTION mlflowctl.verify(workspace_ text, model text, cause text)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -251,7 +270,7 @@ BEGIN
   SELECT a.version INTO champion FROM @registry@.registered_model_aliases a
    WHERE a.workspace = workspace_ AND a.name = model AND a.alias = 'champion';
   IF champions IS NULL THEN
-    IF champion_left AND mlflowctl.level() = 'exactly-one' AND NOT mlflowctl.retired(workspace_, model) THEN
+    IF cause = 'champion left' AND mlflowctl.level() = 'exactly-one' AND NOT mlflowctl.retired(workspace_, model) THEN
       RAISE EXCEPTION 'mlflowctl guard [champion-required]: model "%" would be left without a champion '
         '(Production version). Nothing was changed. Promote the successor instead, in one call: '
         'transition that version to Production and the present champion is archived with it. To '
@@ -259,9 +278,9 @@ BEGIN
         'on it first.',
         model
         USING ERRCODE = 'check_violation', CONSTRAINT = 'champion-required';
-    ELSIF champion IS NOT NULL AND champion_left THEN
+    ELSIF champion IS NOT NULL AND cause = 'champion left' THEN
       PERFORM mlflowctl.uncrown(workspace_, model, champion);
-    ELSIF champion IS NOT NULL THEN
+    ELSIF champion IS NOT NULL AND cause = 'champion alias' THEN
       RAISE EXCEPTION 'mlflowctl guard [champion-alias]: alias champion of model "%" cannot name version %, '
         'which is not in Production. Nothing was changed. Transition that version to Production '
         'instead; the alias follows by itself.',

@@ -1,7 +1,7 @@
 -- The registry guard, part 2: what is attached to MLflow's tables. Triggers of one moment fire by name,
 -- hence the numbers: queue, protect, switch, record, settle.
 
-CREATE TRIGGER mlflowctl_1_queue BEFORE DELETE OR UPDATE OF current_stage ON @registry@.model_versions
+CREATE TRIGGER mlflowctl_1_queue BEFORE DELETE OR UPDATE ON @registry@.model_versions
   FOR EACH STATEMENT EXECUTE FUNCTION mlflowctl.queue();
 
 CREATE TRIGGER mlflowctl_1_queue_insert BEFORE INSERT ON @registry@.model_versions
@@ -22,9 +22,19 @@ CREATE CONSTRAINT TRIGGER mlflowctl_5_settle AFTER INSERT OR DELETE OR UPDATE OF
 CREATE TRIGGER mlflowctl_6_truncate BEFORE TRUNCATE ON @registry@.model_versions
   FOR EACH STATEMENT EXECUTE FUNCTION mlflowctl.refuse_truncate();
 
--- Not on workspace and name: the cascade of a rename holds the model's row already and must not queue.
-CREATE TRIGGER mlflowctl_1_queue BEFORE INSERT OR DELETE OR UPDATE OF alias, version
-  ON @registry@.registered_model_aliases FOR EACH STATEMENT EXECUTE FUNCTION mlflowctl.queue();
+CREATE TRIGGER mlflowctl_1_queue BEFORE INSERT OR DELETE OR UPDATE ON @registry@.registered_model_aliases
+  FOR EACH STATEMENT EXECUTE FUNCTION mlflowctl.queue();
+
+-- MLflow touches the model's row (last_updated_time) before or after the row that it is about.
+CREATE TRIGGER mlflowctl_1_queue BEFORE DELETE OR UPDATE ON @registry@.registered_models
+  FOR EACH STATEMENT EXECUTE FUNCTION mlflowctl.queue();
+
+-- Deleting a model begins with its tags.
+CREATE TRIGGER mlflowctl_1_queue BEFORE DELETE ON @registry@.registered_model_tags
+  FOR EACH STATEMENT EXECUTE FUNCTION mlflowctl.queue();
+
+CREATE TRIGGER mlflowctl_1_queue BEFORE DELETE ON @registry@.model_version_tags
+  FOR EACH STATEMENT EXECUTE FUNCTION mlflowctl.queue();
 
 CREATE CONSTRAINT TRIGGER mlflowctl_5_settle AFTER INSERT OR DELETE OR UPDATE ON @registry@.registered_model_aliases
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION mlflowctl.settle_alias();

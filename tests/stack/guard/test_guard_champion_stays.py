@@ -145,6 +145,13 @@ def test_at_most_one_lets_the_champion_go_and_its_alias_with_it(at_most_one: Reg
     assert at_most_one.aliases() == {"champion": 2, "previous": 1}
 
 
+def test_at_most_one_lets_the_champion_go_back_to_staging(at_most_one: Registry) -> None:
+    at_most_one.model("Production", "Staging")
+    at_most_one.to(1, "Staging", archive=True)
+    assert at_most_one.stages() == {1: "Staging", 2: "Archived"}
+    assert at_most_one.aliases() == {"challenger": 1, "previous": 1}
+
+
 def test_at_most_one_still_has_one_champion_and_does_not_delete_it(at_most_one: Registry) -> None:
     at_most_one.model("Production", "Production")
     assert at_most_one.stages() == {1: "Archived", 2: "Production"}
@@ -176,3 +183,21 @@ def test_a_rename_cannot_hide_a_demotion_in_the_same_transaction(registry: Regis
             """UPDATE model_versions SET current_stage = 'Archived';
                UPDATE registered_models SET name = 'renamed'"""
         )
+
+
+@pytest.mark.parametrize("stage", ["None", "Staging", "Production"])
+def test_a_version_deleted_meanwhile_does_not_come_back(registry: Registry, stage: str) -> None:
+    registry.model("Production", "None")
+    registry.store.delete_model_version(MODEL, "2")
+    with pytest.raises(psycopg2.errors.CheckViolation, match="version-deleted"):
+        registry.sql("UPDATE model_versions SET current_stage = %s WHERE version = 2", (stage,))
+
+
+def test_a_client_that_archives_a_version_deleted_meanwhile_is_not_stopped(registry: Registry) -> None:
+    registry.model("Archived", "Production")
+    registry.store.delete_model_version(MODEL, "1")
+    registry.sql(
+        """UPDATE model_versions SET current_stage = 'Archived' WHERE version = 1;
+           UPDATE model_versions SET current_stage = 'Production' WHERE version = 2"""
+    )
+    assert registry.stages() == {1: "Deleted_Internal", 2: "Production"}

@@ -89,7 +89,7 @@ def test_planning_changes_nothing(bare: Registry) -> None:
             "constraint mlflowctl_one_production on model_versions is missing",
         ),
         (
-            """CREATE OR REPLACE FUNCTION mlflowctl.verify(workspace_ text, model text, champion_left boolean)
+            """CREATE OR REPLACE FUNCTION mlflowctl.verify(workspace_ text, model text, cause text)
                RETURNS void LANGUAGE sql AS ''""",
             "function mlflowctl.verify was changed",
         ),
