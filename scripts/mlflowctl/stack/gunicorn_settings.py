@@ -36,9 +36,20 @@ def on_starting(_arbiter: Any) -> None:
     from mlflowctl.database.schema import wait_until_current
 
     wait_until_current(os.environ["_MLFLOW_SERVER_FILE_STORE"])
+    _stream_uploads()
     # What was loaded so far is shared with the workers; keep the collector from touching (copying) it.
     gc.collect()
     gc.freeze()
+
+
+def _stream_uploads() -> None:
+    """Without this, uploads still work: MLflow then keeps each on its disk before it sends it on."""
+    try:
+        from mlflowctl.stack import streaming_uploads
+    except ImportError:
+        _log.exception("this MLflow release does not take streamed uploads; they pass through TMPDIR")
+    else:
+        streaming_uploads.register()
 
 
 def post_fork(_arbiter: Any, _worker: Any) -> None:
