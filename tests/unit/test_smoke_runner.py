@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -85,6 +86,25 @@ def test_an_interruption_skips_the_rest_and_still_cleans_up():
     assert report.interrupted
     assert cleaned == [report.token]
     assert verdicts(report) == {"a": "failed", "b": "skipped", "clean": "ok"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_between_steps_is_an_interruption_too(number):
+    cleaned = []
+
+    def tell(outcome):
+        if outcome.name == "a":
+            os.kill(os.getpid(), number)
+
+    steps = (
+        step("a", lambda b: "fine"),
+        step("b", lambda b: "fine"),
+        step("clean", lambda b: cleaned.append(b.token) or "clean", always=True),
+    )
+    report = runner.run(CONTEXT, tell, steps=steps)
+    assert report.interrupted
+    assert cleaned == [report.token]
+    assert verdicts(report) == {"a": "ok", "b": "skipped", "clean": "ok"}
 
 
 def test_every_step_needs_only_steps_before_it():

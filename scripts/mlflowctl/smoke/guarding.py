@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mlflowctl.errors import FindingsError
 from mlflowctl.smoke.bench import Bench, Skip, SmokeStep
-from mlflowctl.smoke.meaning import short
+from mlflowctl.smoke.meaning import short, some_of
 
 REFUSAL = "mlflowctl guard ["
 
@@ -23,7 +23,7 @@ def catalog(bench: Bench) -> str:
     if state.condition == "intact":
         return f"version {state.version} intact, {state.settings}"
     what = "is gone" if state.condition == "absent" else f"is {state.condition}"
-    why = f": {'; '.join(state.differences)}" if state.differences else ""
+    why = f": {some_of(state.differences)}" if state.differences else ""
     raise _broken(f"The registry guard {what}{why}.")
 
 

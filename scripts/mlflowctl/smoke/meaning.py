@@ -60,7 +60,7 @@ def explain(exc: BaseException, *, doing: str, uri: str) -> MlflowctlError:
     if status is None and any(sign in text for sign in _SILENT):
         return UnavailableError(
             f"Could not {doing}: the MLflow server at {uri} does not answer ({short(text)})",
-            state="It answered when the smoke test began." if doing else "",
+            state="It answered when the smoke test began.",
             next="mlflowctl status, then mlflowctl logs mlflow",
         )
     return MlflowctlError(
@@ -104,3 +104,9 @@ def short(text: str, limit: int = 300) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     first = lines[0] if lines else "no message"
     return first if len(first) <= limit else first[: limit - 1] + "…"
+
+
+def some_of(parts: list[str], limit: int = 3) -> str:
+    """The first few of a list, and how many more there are."""
+    more = f"; and {len(parts) - limit} more" if len(parts) > limit else ""
+    return "; ".join(parts[:limit]) + more

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,6 +15,7 @@ from mlflowctl.settings import Context
 from mlflowctl.smoke import artifacts, guarding, leaving, lifecycle, model, tracking
 from mlflowctl.smoke.bench import Bench, Skip, SmokeStep
 from mlflowctl.smoke.client_environment import client_environment
+from mlflowctl.smoke.interruption import Interruption, interruptible
 from mlflowctl.smoke.meaning import explain
 from mlflowctl.smoke.report import Outcome, Report, failed
 
@@ -65,11 +64,16 @@ def run(
         The report. Failures are in it, not raised; so is an interruption (Ctrl-C or SIGTERM).
     """
     began = time.monotonic()
-    with _as_interruption(), client_environment(context), _quiet(), tempfile.TemporaryDirectory() as folder:
+    with (
+        interruptible() as interruption,
+        client_environment(context),
+        _quiet(),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         bench = Bench(context, Path(folder), keep=keep)
         report = Report(context.describe(), bench.token)
         for step in steps:
-            outcome = _one(step, bench, report)
+            outcome = _one(step, bench, report, interruption)
             report.outcomes.append(outcome)
             tell(outcome)
     report.remains = bench.remains
@@ -78,14 +82,16 @@ def run(
     return report
 
 
-def _one(step: SmokeStep, bench: Bench, report: Report) -> Outcome:
+def _one(step: SmokeStep, bench: Bench, report: Report, interruption: Interruption) -> Outcome:
+    report.interrupted = report.interrupted or interruption.came
     if report.interrupted and not step.always:
         return Outcome(step.name, step.title, "skipped", 0.0, "interrupted")
     if missing := _unmet(step, report):
         return Outcome(step.name, step.title, "skipped", 0.0, f"needs: {missing}")
     began = time.monotonic()
     try:
-        proved = step.run(bench)
+        with interruption.raised():
+            proved = step.run(bench)
         return Outcome(step.name, step.title, "ok", time.monotonic() - began, proved)
     except Skip as exc:
         return Outcome(step.name, step.title, "skipped", time.monotonic() - began, str(exc))
@@ -124,20 +130,3 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-@contextlib.contextmanager
-def _as_interruption() -> Iterator[None]:
-    """SIGTERM ends the test like Ctrl-C does, so that it cleans up."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
