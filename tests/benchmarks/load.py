@@ -34,6 +34,7 @@ class Spec:
         run_ids: runs to write to, shared out among the clients.
         model: the registered model to read or to move.
         versions: how many versions it has.
+        warm_up: seconds of the same load before the measurement, so that connections are open.
     """
 
     port: int
@@ -44,6 +45,7 @@ class Spec:
     experiment_id: str = ""
     model: str = ""
     versions: int = 1
+    warm_up: float = 0.5
 
 
 @dataclass
@@ -150,9 +152,12 @@ def run(spec: Spec) -> dict[str, object]:
 def _client(spec: Spec, number: int, tally: Tally, ready: threading.Barrier, stop: threading.Event) -> None:
     make = OPERATIONS[spec.operation](spec, number)
     connection = http.client.HTTPConnection("127.0.0.1", spec.port, timeout=60)
-    _one(connection, make(0), Tally())  # connect, and let a worker open its database connection
+    numbers = itertools.count()
+    warm = time.perf_counter() + spec.warm_up
+    while time.perf_counter() < warm:
+        _one(connection, make(next(numbers)), Tally())
     ready.wait(60)
-    for i in itertools.count(1):
+    for i in numbers:
         if stop.is_set():
             break
         _one(connection, make(i), tally)

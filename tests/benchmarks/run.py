@@ -32,7 +32,13 @@ from tests.benchmarks import artifacts, fixtures, load, machine, report, servers
 from tests.benchmarks.samples import DEFAULTS, ONE_WORKER, OURS, Samples  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
-STOCK = {DEFAULTS: [], ONE_WORKER: ["--workers", "1"]}
+STOCK = {
+    # What uvicorn chooses by itself after a plain `pip install mlflow`. Here uvloop and httptools are
+    # installed, as requirements of mlflowctl; left to itself it would take those.
+    DEFAULTS: ["--uvicorn-opts", "--loop asyncio --http h11"],
+    # The best that stock options give, so this one may have them.
+    ONE_WORKER: ["--workers", "1", "--uvicorn-opts", "--loop uvloop --http httptools"],
+}
 LOADS = [
     *(("log_metric", clients) for clients in (1, 8, 32)),
     *(("get_alias", clients) for clients in (1, 8, 32)),
@@ -97,7 +103,7 @@ def measure(samples: Samples, folder: Path, effort: Effort) -> None:
         with stock_servers(layout, folder) as beside:
             subjects = {OURS: stack.ours(layout), **beside}
             say("load")
-            loads(samples, subjects, effort)
+            loads(samples, layout, subjects, effort)
             say("artifacts")
             transfers(samples, layout, subjects, folder, effort)
         say("guard")
@@ -166,14 +172,28 @@ def generate(
     return answer
 
 
-def loads(samples: Samples, subjects: dict[str, servers.Server], effort: Effort) -> None:
+def release_connections(layout: Layout) -> None:
+    """End the servers' idle database connections: those of one must not keep another from connecting.
+
+    Each pings a connection before it uses it, and opens a new one; the load's warm-up does that.
+    """
+    database = context_of(layout).database
+    assert database is not None
+    with admin(database) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE usename = %s AND state = 'idle' AND pid <> pg_backend_pid()",
+            (database.app_role,),
+        )
+
+
+def loads(samples: Samples, layout: Layout, subjects: dict[str, servers.Server], effort: Effort) -> None:
     """Every load on every server in turn; the order is reversed in every second round."""
     data = {name: fixtures.make(server.url, f"load-{server.port}") for name, server in subjects.items()}
-    for name, server in subjects.items():  # all workers, all connections
-        generate(server, data[name], "mixed", 32, 1.0)
     for number in range(effort.rounds):
         for operation, clients in LOADS:
             for name in list(subjects)[:: -1 if number % 2 else 1]:
+                release_connections(layout)
                 answer = generate(subjects[name], data[name], operation, clients, effort.seconds)
                 record(samples, f"{operation} {clients}", name, answer)
 
