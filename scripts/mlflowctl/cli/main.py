@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mlflowctl import __version__
-from mlflowctl.cli import bootstrap, stack
+from mlflowctl.cli import bootstrap, demo, doctor, smoke, stack
 from mlflowctl.cli import config as config_commands
 from mlflowctl.cli.command import EXIT_CODES, ContextOption, fail
 from mlflowctl.console import Console
@@ -24,8 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for register in (stack.register, bootstrap.register, config_commands.register):
-    register(app)
+for group in (stack, bootstrap, smoke, doctor, demo, config_commands):
+    group.register(app)
 
 
 def _version(value: bool) -> None:
