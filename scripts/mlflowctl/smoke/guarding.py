@@ -6,9 +6,7 @@ from collections.abc import Callable
 
 from mlflowctl.errors import FindingsError
 from mlflowctl.smoke.bench import Bench, Skip, SmokeStep
-from mlflowctl.smoke.meaning import short, some_of
-
-REFUSAL = "mlflowctl guard ["
+from mlflowctl.smoke.meaning import GUARD, short, some_of
 
 
 def catalog(bench: Bench) -> str:
@@ -116,7 +114,7 @@ def _refused(attempt: Callable[[], object]) -> bool:
     try:
         attempt()
     except MlflowException as exc:
-        if REFUSAL in str(exc):
+        if GUARD in str(exc):
             return True
         raise
     return False

@@ -6,9 +6,10 @@ import json
 import re
 from typing import Any
 
-from mlflowctl.errors import AccessError, MlflowctlError, UnavailableError
+from mlflowctl.errors import AccessError, FindingsError, MlflowctlError, UnavailableError
 
 LEFT = "The other steps tell how much of the registry works."
+GUARD = "mlflowctl guard ["  # how every refusal of the guard begins
 _STATUS = re.compile(r"failed with error code (\d{3})|too many (\d{3}) error responses")
 _NO_BUCKET = ("specified bucket does not exist", "NoSuchBucket")
 _BAD_KEYS = (
@@ -54,6 +55,12 @@ def explain(exc: BaseException, *, doing: str, uri: str) -> MlflowctlError:
             f"Could not {doing}: the object store refuses the credentials of {whose} ({short(text)})",
             state="Runs and models are recorded, but no artifact can be stored or read.",
             next="mlflowctl config show names the keys; mlflowctl restart makes the server read them again",
+        )
+    if GUARD in text:
+        return FindingsError(
+            f"Could not {doing}: the guard refused what it must allow ({short(text)})",
+            state="The guard is altered, or the registry is closed for a schema migration.",
+            next="mlflowctl bootstrap",
         )
     if (status == 403 and "Host" in text) or status in (401, 503):
         return health.refused(uri, status, text)
