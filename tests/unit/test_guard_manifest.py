@@ -11,7 +11,7 @@ from mlflowctl.database.manifest import VERSION, GuardSettings, packaged, split
 # One line per version ever released. A change to the SQL needs a new version, or installed guards would be
 # called altered instead of outdated.
 CHECKSUMS = {
-    1: "?",
+    1: "be250f36bfcdd5f5db9b1ebb4ce2612c96a9da1454e8dd33b318db3dada6b833",
 }
 
 

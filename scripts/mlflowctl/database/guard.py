@@ -165,9 +165,10 @@ def pause(conn: Connection) -> None:
     def work(cursor: Cursor) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_SPACE, INSTALL_LOCK))
         registry = catalog.locate(cursor)
+        settings = compare(cursor, registry).settings or DEFAULTS
         with acting_as(cursor, registry.owner):
             _lock_tables(cursor, registry)
-        pause_in_place(cursor, registry)
+        pause_in_place(cursor, registry, settings)
 
     transact(conn, work)
 

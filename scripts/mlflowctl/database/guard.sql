@@ -8,8 +8,9 @@
 --
 -- Rules for the code below: schema-qualify everything, pin search_path, never trust OLD rows after a
 -- wait (query again instead), and refuse with check_violation: MLflow answers that with HTTP 400 and
--- the message, at once; other error classes become HTTP 503, which clients retry for minutes. The name
--- in brackets, also sent as CONSTRAINT, is what programs go by; the text is for people.
+-- the message, at once. Error classes that psycopg2 calls operational (40, 53, 55, 57) become HTTP 503,
+-- which MLflow's clients retry for minutes: right for "busy" and for a migration, wrong for a refusal.
+-- The name in brackets, also sent as CONSTRAINT, is what programs go by; the text is for people.
 
 CREATE OR REPLACE FUNCTION mlflowctl.guard_version()
  RETURNS integer
@@ -71,7 +72,7 @@ BEGIN
 EXCEPTION WHEN lock_not_available THEN
   RAISE EXCEPTION 'mlflowctl guard [busy]: another change of the registry has been open for more than 20 s. '
     'Nothing was changed. Try again; the session that holds it is shown by: SELECT pid, usename, query '
-    'FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = ''advisory'' AND classid = 1835820652'
+    'FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = ''advisory'' AND classid = 1835820652 AND granted'
     USING ERRCODE = 'lock_not_available';
 END
 $function$;

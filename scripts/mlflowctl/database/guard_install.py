@@ -26,12 +26,17 @@ def build(cursor: Cursor, registry: Registry, settings: GuardSettings) -> None:
             cursor.execute(statement)
 
 
-def pause_in_place(cursor: Cursor, registry: Registry) -> None:
-    """Replace whatever stands by triggers that close the registry; history rows are kept."""
+def pause_in_place(cursor: Cursor, registry: Registry, settings: GuardSettings) -> None:
+    """Replace whatever stands by triggers that close the registry; history rows are kept.
+
+    So are the functions that carry the settings: whoever ends an interrupted migration must know them.
+    """
     remove(cursor, history=False)
     _make_schema(cursor)
-    function, *triggers = packaged(registry.schema).pause
-    cursor.execute(function)
+    sql = packaged(registry.schema, settings)
+    function, *triggers = sql.pause
+    for statement in (*sql.settings_functions(), function):
+        cursor.execute(statement)
     _grant(cursor, registry)
     with acting_as(cursor, registry.owner):
         for statement in triggers:

@@ -21,6 +21,7 @@ LEVELS: tuple[Level, ...] = ("exactly-one", "at-most-one")
 
 SCHEMA = "mlflowctl"
 CONSTRAINT = "mlflowctl_one_production"
+SETTINGS_FUNCTIONS = ("guard_version", "level", "several_challengers")
 HISTORY_FUNCTION = "history_append_only"
 HISTORY_COLUMNS = {
     "id": "bigint",
@@ -79,6 +80,10 @@ class Packaged:
         """What :func:`mlflowctl.database.catalog.read` must find, no more and no less."""
         definitions = (_definition(s) for s in (*self.history, *self.functions, *self.attachments))
         return [d for d in definitions if d is not None]
+
+    def settings_functions(self) -> list[str]:
+        """The statements that build in version and settings, and nothing else."""
+        return [s for s in self.functions if _FUNCTION.match(s)[1] in SETTINGS_FUNCTIONS]  # type: ignore[index]
 
     def checksum(self) -> str:
         """Of the definitions, to be compared with that of what stands."""

@@ -26,6 +26,7 @@ class Replay:
     champions: dict[Model, int] = field(default_factory=dict)
     models: int = 0
     commits: int = 0
+    broken_commits: int = 0
     violations: list[str] = field(default_factory=list)
     _touched: set[Model] = field(default_factory=set)
 
@@ -89,17 +90,19 @@ class Replay:
             self._touched.add(_model(after))
 
     def _check(self, commit: str) -> None:
-        if self._touched:
-            self.commits += 1
+        if not self._touched:
+            return
+        self.commits += 1
+        before = len(self.violations)
         for model in self._touched & (self.stages.keys() | self.champions.keys()):
             production = [v for v, stage in self.stages.get(model, {}).items() if stage == "Production"]
-            if len(production) != 1 or self.champions.get(model) != production[0]:
-                champion = self.champions.get(model)
-                self.violations.append(
-                    f"{commit}: {model[1]}: Production {production}, alias champion {champion}"
-                )
+            champion = self.champions.get(model)
+            if production != [champion]:
+                what = f"{model[1]}: Production {production}, alias champion {champion}"
+                self.violations.append(f"{commit}: {what}")
         if len(self.stages) != self.models:
             self.violations.append(f"{commit}: there are {len(self.stages)} models, not {self.models}")
+        self.broken_commits += len(self.violations) > before
         self._touched.clear()
 
 

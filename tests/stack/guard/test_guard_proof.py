@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from guard_clients import RENAMED, STEADY, Client, Tally, mlflow_server, run
@@ -18,7 +19,7 @@ ATTEMPTS_WITHOUT = 400
 
 
 def test_every_commit_has_exactly_one_champion_with_the_guard_and_not_without(
-    registry: Registry, capsys: pytest.CaptureFixture[str]
+    registry: Registry, capsys: pytest.CaptureFixture[str], record_property: Callable[[str, object], None]
 ) -> None:
     with mlflow_server(registry.cluster.url(registry.name)) as url:
         setup = Client(url, 0, Tally())
@@ -31,11 +32,13 @@ def test_every_commit_has_exactly_one_champion_with_the_guard_and_not_without(
         guard.uninstall(registry.admin)
         _, unguarded = recorded(registry, url, ATTEMPTS_WITHOUT, tally)
 
+    line = (
+        f"{summary(tally, replay, seconds)}; without the guard {unguarded.broken_commits} of "
+        f"{unguarded.commits} commits in violation"
+    )
+    record_property("guard proof", line)
     with capsys.disabled():
-        print(
-            f"\n{summary(tally, replay, seconds)}; without the guard {len(unguarded.violations)} of "
-            f"{unguarded.commits} commits in violation"
-        )
+        print(f"\n{line}")
     assert replay.violations == []
     assert tally.unexpected == []
     assert tally.attempts >= ATTEMPTS
