@@ -96,6 +96,7 @@ def test_a_stopped_stack(new_stack):
         "next": "",
     }
     with socket.socket() as squatter:
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         squatter.bind(("127.0.0.1", stack.layout.load().ports.mlflow))
         squatter.listen()
         ports = doctor(stack)[2]["ports"]
@@ -138,12 +139,12 @@ def test_duplicates_and_alias_drift(own):
     api(own, "registered-models/create", name="twice")
     with breaking.restored(own):
         for version in ("1", "2", "3"):
-            api(own, "model-versions/create", name="twice", source="mlflow-artifacts:/0/x/artifacts/m")
+            api(own, "model-versions/create", name="twice", source="s3://elsewhere/m")
             if version != "3":
                 stage = {"stage": "Production", "archive_existing_versions": False}
                 api(own, "model-versions/transition-stage", name="twice", version=version, **stage)
         api(own, "registered-models/create", name="astray")
-        api(own, "model-versions/create", name="astray", source="mlflow-artifacts:/0/x/artifacts/m")
+        api(own, "model-versions/create", name="astray", source="s3://elsewhere/m")
         api(own, "registered-models/alias", name="astray", alias="champion", version="1")
         code, _, checks = doctor(own)
     assert (code, failed(checks)) == (6, ["guard", "duplicates", "aliases"])
