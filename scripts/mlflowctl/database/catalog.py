@@ -84,7 +84,7 @@ def locate(cursor: Cursor) -> Registry:
 
 
 def has_workspaces(cursor: Cursor, registry: Registry) -> bool:
-    """Whether MLflow's schema is recent enough for the guard (3.10 brought workspaces)."""
+    """Whether MLflow's schema is recent enough for the guard, which needs the workspace columns."""
     cursor.execute(
         """SELECT count(*) FROM pg_attribute
             WHERE attrelid = ANY (%s::regclass[]) AND attname = 'workspace' AND NOT attisdropped""",
