@@ -83,7 +83,9 @@ def _connect(database: Database, name: str, role: str, passfile: Path | None) ->
 def translate(exc: Exception, who: str) -> MlflowctlError:
     """The typed error for a connection that failed; ``who`` is "role at host:port/database"."""
     text = str(exc).strip()
-    last = text.splitlines()[-1] if text else exc.__class__.__name__
+    lines = text.splitlines() or [exc.__class__.__name__]
+    # libpq adds where the password came from in a line of its own; the reason stands before it.
+    last = next((line for line in lines if "FATAL" in line), lines[-1])
     refused = ("password authentication failed", "no password supplied", "no pg_hba.conf entry")
     if any(sign in text for sign in refused):
         return AccessError(
