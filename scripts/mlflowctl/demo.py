@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mlflowctl.smoke.client_environment import client_environment
+from mlflowctl.client_environment import client_environment
 from mlflowctl.settings import Context
 
 MODEL = "demo-breast-cancer"

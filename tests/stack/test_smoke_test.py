@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from mlflowctl.client_environment import client_environment
 from mlflowctl.database import guard
 from mlflowctl.database.connect import admin
 from mlflowctl.smoke import cleanup
-from mlflowctl.smoke.client_environment import client_environment
 from mlflowctl.stack import up as stack_up
 from mlflowctl.stack.layout import Layout
 from tests.stack import breaking, conftest

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from mlflowctl.client_environment import variables
 from mlflowctl.settings import Context
-from mlflowctl.smoke.client_environment import variables
 from mlflowctl.storage.settings import S3Settings
 
 EXPORTED = {

@@ -10,11 +10,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mlflowctl.client_environment import client_environment
 from mlflowctl.errors import InterruptedByUser
 from mlflowctl.settings import Context
 from mlflowctl.smoke import artifacts, guarding, leaving, lifecycle, model, tracking
 from mlflowctl.smoke.bench import Bench, Skip, SmokeStep
-from mlflowctl.smoke.client_environment import client_environment
 from mlflowctl.smoke.interruption import Interruption, interruptible
 from mlflowctl.smoke.meaning import explain
 from mlflowctl.smoke.report import Outcome, Report, failed
