@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -71,14 +71,32 @@ def main() -> None:
 
 def _usage(exc: Exception) -> None:
     context = getattr(exc, "ctx", None)
-    path = context.command_path if context else "mlflowctl"
-    name = path.removeprefix("mlflowctl").strip().replace(" ", ".") or "mlflowctl"
-    message = exc.format_message()  # type: ignore[attr-defined]
-    if not message:
+    if type(exc).__name__ == "NoArgsIsHelpError":
+        # No command was named: the help is the answer, and no error.
         print(context.get_help() if context else "", file=sys.stderr)
         sys.exit(2)
+    path = context.command_path if context else _named_command(sys.argv[1:])
+    name = path.removeprefix("mlflowctl").strip().replace(" ", ".") or "mlflowctl"
+    message = exc.format_message().rstrip(".")  # type: ignore[attr-defined]
     console = Console(name, as_json="--json" in sys.argv)
-    fail(console, UsageError(message.rstrip(".") + ".", state="Nothing was changed.", next=f"{path} --help"))
+    error = UsageError(
+        message if message.endswith("?") else f"{message}.",
+        state="Nothing was changed.",
+        next=f"{path} --help",
+    )
+    fail(console, error)
+
+
+def _named_command(arguments: list[str]) -> str:
+    """The command that the arguments name, for errors that do not tell: "mlflowctl config show"."""
+    command: Any = typer.main.get_command(app)
+    path = ["mlflowctl"]
+    for word in arguments:
+        inner = getattr(command, "commands", {}).get(word)
+        if inner is not None:
+            command = inner
+            path.append(word)
+    return " ".join(path)
 
 
 if __name__ == "__main__":

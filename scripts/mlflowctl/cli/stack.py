@@ -218,10 +218,15 @@ def _megabytes(value: float | None) -> str:
 def logs(
     console: Console,
     component: Annotated[
-        str | None, typer.Argument(help="postgres, object-store, mlflow or supervisor; default: all.")
+        str | None,
+        typer.Argument(
+            metavar="COMPONENT", help="postgres, object-store, mlflow or supervisor; default: all."
+        ),
     ] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on printing what is written.")] = False,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many last lines.")] = 50,
+    lines: Annotated[
+        int, typer.Option("-n", "--lines", metavar="N", min=0, help="How many last lines.")
+    ] = 50,
     data_dir: DataDirOption = None,
 ) -> Any:
     """Print the last lines of the logs."""
