@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from mlflowctl.cli.command import DataDirOption, JsonOption, command
 from mlflowctl.cli.options import layout_of
 from mlflowctl.console import Console
+
+if TYPE_CHECKING:
+    from mlflowctl.stack.layout import Layout
 
 
 def register(app: typer.Typer) -> None:
@@ -48,17 +51,27 @@ def demo(console: Console, data_dir: DataDirOption = None, as_json: JsonOption =
             for row in rows
         ],
     )
-    for line in _what_next(context.tracking_uri, str(layout.root)):
+    for line in _what_next(context.tracking_uri, layout):
         console.result(line)
     return {"model": work.MODEL, "versions": rows, "tracking_uri": context.tracking_uri}
 
 
-def _what_next(uri: str, data_dir: str) -> list[str]:
-    return [
+def _what_next(uri: str, layout: Layout) -> list[str]:
+    """Where to look and what to try, as it can be pasted here."""
+    import shutil
+
+    from mlflowctl.stack.layout import DEFAULT_DATA_DIR, quoted
+
+    here = layout.root == DEFAULT_DATA_DIR.resolve()
+    command = "mlflowctl" if here else f"mlflowctl --data-dir {quoted(layout.root)}"
+    lines = [
         "",
-        f"Look at it:    {uri}/#/models",
-        f"Use it:        MLFLOW_TRACKING_URI={uri}   models:/demo-breast-cancer@champion",
-        f"Try next:      mlflowctl status --data-dir {data_dir}",
-        "               mlflowctl doctor",
-        "               mlflowctl down",
+        f"Look at it:  {uri}/#/models",
+        f'Use it:      eval "$({command} env)", then load models:/demo-breast-cancer@champion',
+        f"Try next:    {command} status",
+        f"             {command} doctor",
+        f"             {command} down",
     ]
+    if shutil.which("mlflowctl") is None:
+        lines.insert(1, "First:       source .venv/bin/activate")
+    return lines
