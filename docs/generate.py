@@ -1,13 +1,15 @@
 """Writes the reference pages: commands.md from the commands themselves, json.md from docs/schemas.
 
-Run as ``make docs``. The same input gives the same bytes: nothing depends on the terminal, the shell or
-the day. ``tests/unit/test_docs.py`` compares the committed pages with what this makes.
+Run as ``make docs``, or with a folder to write to. The same input gives the same bytes: nothing depends on
+the terminal, the shell or the day. ``tests/unit/test_docs.py`` compares the committed pages with what this
+makes.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,18 +67,19 @@ def commands() -> list[Command]:
 def _walk(command: Any, path: tuple[str, ...]) -> Iterator[Command]:
     line = " ".join(("mlflowctl", *path))
     context = command.context_class(command, info_name=line)
-    records = {True: [], False: []}  # type: dict[bool, list[tuple[str, str]]]
+    arguments: list[tuple[str, str]] = []
+    options: list[tuple[str, str]] = []
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         if record is not None:
-            records[parameter.param_type_name == "argument"].append(_plain(record))
+            (arguments if parameter.param_type_name == "argument" else options).append(_plain(record))
     inner = getattr(command, "commands", {})
     yield Command(
         path=path,
         purpose=" ".join((command.help or "").split()),
         usage=" ".join((line, *command.collect_usage_pieces(context))),
-        arguments=tuple(records[True]),
-        options=tuple(records[False]),
+        arguments=tuple(arguments),
+        options=tuple(options),
         has_json=any("--json" in parameter.opts for parameter in command.params),
         is_group=bool(inner),
     )
@@ -257,12 +260,13 @@ def _name(reference: str) -> str:
     return reference.removeprefix("#/$defs/")
 
 
-def pages() -> dict[Path, str]:
+def pages() -> dict[str, str]:
     """Every generated page and its text."""
-    return {DOCS / "commands.md": commands_page(), DOCS / "json.md": json_page()}
+    return {"commands.md": commands_page(), "json.md": json_page()}
 
 
 if __name__ == "__main__":
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS
     for page, text in pages().items():
-        page.write_text(text)
-        print(f"wrote {page.name}")
+        (folder / page).write_text(text)
+        print(f"wrote {page}")
