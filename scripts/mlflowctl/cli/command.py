@@ -25,7 +25,8 @@ ContextOption = Annotated[
     str | None, typer.Option("--context", metavar="NAME", help="The platform to work on, e.g. local.")
 ]
 DataDirOption = Annotated[
-    Path | None, typer.Option("--data-dir", metavar="DIR", help="The embedded stack in this folder.")
+    Path | None,
+    typer.Option("--data-dir", metavar="DIR", file_okay=False, help="The embedded stack in this folder."),
 ]
 
 EXIT_CODES = (

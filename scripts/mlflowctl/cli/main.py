@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +11,7 @@ import typer
 from mlflowctl import __version__
 from mlflowctl.cli import bootstrap, demo, doctor, smoke, stack
 from mlflowctl.cli import config as config_commands
-from mlflowctl.cli.command import EXIT_CODES, ContextOption, fail
+from mlflowctl.cli.command import EXIT_CODES, ContextOption, DataDirOption, fail
 from mlflowctl.console import Console
 from mlflowctl.errors import InterruptedByUser, UsageError
 
@@ -37,9 +36,7 @@ def _version(value: bool) -> None:
 @app.callback()
 def root(
     context: ContextOption = None,
-    data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", metavar="DIR", help="The embedded stack in this folder.")
-    ] = None,
+    data_dir: DataDirOption = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
