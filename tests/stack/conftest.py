@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -90,6 +92,18 @@ def run_cli(
         timeout=timeout,
         check=False,
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def usual_ports_are_taken() -> Iterator[None]:
+    """Hold 5000, 9000 and 5432, so that no two tests at once want the same port for their stacks."""
+    with contextlib.ExitStack() as held:
+        for port in (5000, 9000, 5432):
+            holder = held.enter_context(contextlib.closing(socket.socket()))
+            with contextlib.suppress(OSError):  # the other worker holds it already
+                holder.bind(("127.0.0.1", port))
+                holder.listen()
+        yield
 
 
 @pytest.fixture(scope="session")

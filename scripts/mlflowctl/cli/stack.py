@@ -161,9 +161,7 @@ def restart(console: Console, data_dir: DataDirOption = None, as_json: JsonOptio
 
     layout = layout_of(data_dir)
     layout.load()
-    console.progress("Stopping the stack.")
-    stack_up.down(layout)
-    return _bring_up(console, layout, stack_up.UpOptions(), foreground=False)
+    return _bring_up(console, layout, stack_up.UpOptions(restart=True), foreground=False)
 
 
 @command("status")

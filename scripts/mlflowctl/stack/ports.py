@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 from mlflowctl.errors import UsageError
@@ -48,6 +48,13 @@ class PortClaims:
 
     def __init__(self) -> None:
         self._locks: dict[int, IO[str]] = {}
+        self._reserved: dict[int, IO[str]] = {}
+
+    def reserve(self, ports: Iterable[int]) -> None:
+        """Keep other ``up``s off ports that this stack still listens on, until they are taken again."""
+        for port in ports:
+            if port not in self._reserved and (handle := _lock(port)):
+                self._reserved[port] = handle
 
     def take(self, port: int, companion: int = 0) -> bool:
         """Claim the port, and the one ``companion`` above it if that is not 0.
@@ -65,11 +72,8 @@ class PortClaims:
     def _take_one(self, port: int) -> bool:
         if port in self._locks:
             return False
-        handle = (machine_folder() / f"port-{port}.lock").open("a")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            handle.close()
+        handle = self._reserved.pop(port, None) or _lock(port)
+        if handle is None:
             return False
         if not is_free(port):
             handle.close()
@@ -86,9 +90,20 @@ class PortClaims:
         raise UsageError("No free port was found on 127.0.0.1.", state="Nothing was started.")
 
     def release(self) -> None:
-        for handle in self._locks.values():
+        for handle in (*self._locks.values(), *self._reserved.values()):
             handle.close()
         self._locks.clear()
+        self._reserved.clear()
+
+
+def _lock(port: int) -> IO[str] | None:
+    handle = (machine_folder() / f"port-{port}.lock").open("a")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        return None
+    return handle
 
 
 @contextlib.contextmanager

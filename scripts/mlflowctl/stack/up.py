@@ -23,10 +23,12 @@ class UpOptions:
     Attributes:
         auto_ports: take other ports where the usual ones are taken.
         artifacts: ``proxied``, ``direct``, or None to keep what the stack has.
+        restart: stop a running stack first.
     """
 
     auto_ports: bool = False
     artifacts: str | None = None
+    restart: bool = False
 
 
 def plan(layout: Layout, options: UpOptions) -> list[Step]:
@@ -66,8 +68,9 @@ def start(layout: Layout, options: UpOptions, claimed: ports.PortClaims) -> bool
         config = layout.load() if layout.exists() else _first_config(layout)
         wanted = replace(config, artifacts=options.artifacts or config.artifacts)
         if supervisor.running(layout) is not None:
-            if wanted == config:
+            if wanted == config and not options.restart:
                 return False
+            claimed.reserve(config.ports.public().values())
             supervisor.stop(layout)
         supervisor.end_orphans(layout)
         wanted = replace(wanted, ports=_claim(config.ports, claimed, options.auto_ports))
