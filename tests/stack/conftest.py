@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +20,7 @@ from mlflowctl.bring_up import context_of
 from mlflowctl.settings import Context
 from mlflowctl.stack import up as stack_up
 from mlflowctl.stack.layout import Layout
+from tests.stack.side_by_side import usual_ports_held
 
 COMMAND = [sys.executable, "-m", "mlflowctl.cli.main"]
 
@@ -97,12 +96,7 @@ def run_cli(
 @pytest.fixture(scope="session", autouse=True)
 def usual_ports_are_taken() -> Iterator[None]:
     """Hold 5000, 9000 and 5432, so that no two tests at once want the same port for their stacks."""
-    with contextlib.ExitStack() as held:
-        for port in (5000, 9000, 5432):
-            holder = held.enter_context(contextlib.closing(socket.socket()))
-            with contextlib.suppress(OSError):  # the other worker holds it already
-                holder.bind(("127.0.0.1", port))
-                holder.listen()
+    with usual_ports_held():
         yield
 
 

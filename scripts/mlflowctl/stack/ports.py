@@ -32,6 +32,8 @@ def holder(port: int) -> str:
     """Who listens on the port, as far as this user may know: "python3 (pid 4711)"."""
     import psutil
 
+    if is_free(port):  # nobody listens, so it was the claim that failed
+        return "another mlflowctl up, which is starting"
     with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections(kind="tcp"):
             address = tuple(connection.laddr)
