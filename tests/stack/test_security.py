@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 
 import boto3
 import psycopg2
@@ -14,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from mlflowctl.database import passwords
-from mlflowctl.stack import secrets, supervisor
+from mlflowctl.stack import object_store, secrets, supervisor
 from mlflowctl.stack.processes import family
 
 pytestmark = pytest.mark.stack
@@ -138,3 +139,37 @@ def test_the_server_logs_in_as_an_ordinary_role(stack):
         )
         assert cursor.fetchone() == (False, False, False)
     connection.close()
+
+
+def store_shell(stack, folder) -> str:
+    """What ``weed shell`` lists on the running store, with the keys that ``folder`` holds."""
+    ports = stack.layout.load().ports.store
+    command = [
+        str(object_store.binary()),
+        "shell",
+        f"-master=127.0.0.1:{ports['master']}.{ports['master.grpc']}",
+        f"-filer=127.0.0.1:{ports['filer']}.{ports['filer.grpc']}",
+    ]
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        return process.communicate("fs.ls /buckets\n", timeout=8)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[0]
+
+
+def test_the_stacks_own_store_shows_nothing_inside_without_its_certificate(stack, tmp_path):
+    assert "mlflow-artifacts" in store_shell(stack, object_store.security_folder(stack.layout))
+    assert "mlflow-artifacts" not in store_shell(stack, tmp_path)
+
+
+def test_the_stacks_own_volume_port_takes_nothing_without_a_token(stack):
+    volume = f"http://127.0.0.1:{stack.layout.load().ports.store['volume']}/1,01637037d6"
+    assert requests.post(volume, files={"file": b"intruder"}, timeout=10).status_code == 401
