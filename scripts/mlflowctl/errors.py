@@ -72,3 +72,29 @@ class InterruptedByUser(MlflowctlError):
 
     code = "interrupted"
     exit_code = 130
+
+
+class NotFoundError(UsageError):
+    """What was named does not exist."""
+
+    code = "not_found"
+
+
+class IllegalMoveError(UsageError):
+    """The lifecycle does not allow this move from where things are."""
+
+    code = "illegal_move"
+
+
+class GateFailedError(MlflowctlError):
+    """The evidence says no."""
+
+    code = "gate_failed"
+    exit_code = 3
+
+
+class InconclusiveError(MlflowctlError):
+    """The evidence says neither yes nor no."""
+
+    code = "inconclusive"
+    exit_code = 4

@@ -38,7 +38,7 @@ def explain(exc: BaseException, *, doing: str, uri: str) -> MlflowctlError:
         doing: what the step did, after "could not": "store a small artifact".
         uri: the tracking URI.
     """
-    from mlflowctl.stack import health
+    from mlflowctl.server_answers import refused
 
     if isinstance(exc, MlflowctlError):
         return exc
@@ -63,7 +63,7 @@ def explain(exc: BaseException, *, doing: str, uri: str) -> MlflowctlError:
             next="mlflowctl bootstrap",
         )
     if (status == 403 and "Host" in text) or status in (401, 503):
-        return health.refused(uri, status, text)
+        return refused(uri, status, text)
     if status is None and any(sign in text for sign in _SILENT):
         return UnavailableError(
             f"Could not {doing}: the MLflow server at {uri} does not answer ({short(text)})",

@@ -1,0 +1,122 @@
+"""What the model commands share: options, the target, and how a move is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlflowctl.cli.command import confirm
+from mlflowctl.cli.options import context_from, print_steps
+from mlflowctl.console import Console
+from mlflowctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlflowctl.registry.desk import Desk
+    from mlflowctl.registry.ledger import Chained
+    from mlflowctl.registry.moves import Move
+
+ModelArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the registered model.")]
+VersionArgument = Annotated[
+    int, typer.Argument(metavar="VERSION", min=1, help="Number of the model version.")
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why; stands in the ledger.", show_default=False)
+]
+LeaseWaitOption = Annotated[
+    float,
+    typer.Option(
+        "--lease-wait", metavar="SECONDS", min=0, help="How long to wait for another command on this model."
+    ),
+]
+PolicyOption = Annotated[
+    Path, typer.Option("--policy", metavar="FILE", help="The policy file.", show_default=True)
+]
+POLICY = Path("promotion.yaml")
+LEASE_WAIT = 10.0
+
+
+def desk_for(context: str | None, data_dir: Path | None) -> Desk:
+    """The desk of the chosen context, for commands that only look."""
+    from mlflowctl.registry.desk import Desk
+
+    return Desk(context_from(context, data_dir))
+
+
+def desk_to_change(console: Console, context: str | None, data_dir: Path | None) -> Desk:
+    """The desk for a command that changes something: the target is printed first, and must be named.
+
+    Raises:
+        UsageError: the context is not local and was not named.
+    """
+    import os
+
+    desk = desk_for(context, data_dir)
+    console.progress(f"Target: {desk.context.describe()}")
+    if not desk.context.is_local and not (context or os.environ.get("MLFLOWCTL_CONTEXT")):
+        raise UsageError(
+            f"The target is not a local stack, so it must be named: {desk.context.describe()}.",
+            state="Nothing was changed.",
+            next=f"Add --context {desk.context.name}",
+        )
+    return desk
+
+
+def reason_needed(reason: str, what: str) -> None:
+    """Some things are not done without a reason.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not reason.strip():
+        raise UsageError(f"{what} wants a reason.", state="Nothing was changed.", next="Add --reason '…'")
+
+
+def show_plan(console: Console, move: Move, *, exit_code: bool) -> Any:
+    """The dry run of a move."""
+    return print_steps(console, list(move.steps()), exit_code=exit_code)
+
+
+def nothing_to_do(console: Console, model: str, version: int | None, why: str) -> dict[str, Any]:
+    """The answer when things are as wanted already."""
+    console.result(f"Nothing to do: {why}")
+    return _answer(model, None, version, None, None, None, changed=False)
+
+
+def moved(console: Console, move: Move, done: Chained | None, text: str) -> dict[str, Any]:
+    """The answer after a move."""
+    console.result(text)
+    champion = done.state["champion"] if done else move.version  # without a ledger entry: a broken glass
+    entry = done.number if done else None
+    return _answer(move.model, move.verb, move.version, move.champion, champion, entry, changed=True)
+
+
+def _answer(
+    model: str,
+    verb: str | None,
+    version: int | None,
+    before: int | None,
+    champion: int | None,
+    entry: int | None,
+    *,
+    changed: bool,
+) -> dict[str, Any]:
+    return {
+        "model": model,
+        "changed": changed,
+        "move": verb,
+        "version": version,
+        "former_champion": before,
+        "champion": champion,
+        "entry": entry,
+    }
+
+
+def ask(console: Console, move: Move, question: str, *, yes: bool) -> None:
+    """Show what would happen and ask."""
+    if not yes and not console.as_json:
+        console.table(
+            ("action", "target", "detail"), [(str(s.action), s.target, s.detail) for s in move.steps()]
+        )
+    confirm(question, yes=yes)

@@ -1,0 +1,219 @@
+"""Deciding on a challenger: validate, plan, apply, promote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlflowctl.cli.command import (
+    ContextOption,
+    DataDirOption,
+    DryRunOption,
+    ExitCodeOption,
+    JsonOption,
+    YesOption,
+    command,
+)
+from mlflowctl.cli.model.common import (
+    LEASE_WAIT,
+    POLICY,
+    LeaseWaitOption,
+    ModelArgument,
+    PolicyOption,
+    ReasonOption,
+    ask,
+    desk_for,
+    desk_to_change,
+    moved,
+    nothing_to_do,
+    reason_needed,
+    show_plan,
+)
+from mlflowctl.cli.options import print_steps
+from mlflowctl.console import Console
+from mlflowctl.errors import GateFailedError, InconclusiveError
+
+if TYPE_CHECKING:
+    from mlflowctl.registry.desk import Desk
+    from mlflowctl.registry.promotion import Plan
+
+OverrideOption = Annotated[
+    bool,
+    typer.Option(
+        "--override-gate", help="Promote although the gates do not say pass; wants a reason, kept for ever."
+    ),
+]
+
+
+@command("model.validate")
+def validate(
+    console: Console,
+    name: ModelArgument,
+    version: Annotated[
+        int | None, typer.Argument(metavar="[VERSION]", min=1, help="Default: the challenger.")
+    ] = None,
+    policy: PolicyOption = POLICY,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="Also write the HTML report here.")
+    ] = None,
+    reason: ReasonOption = "",
+    context: ContextOption = None,
+    data_dir: DataDirOption = None,
+    dry_run: DryRunOption = False,
+    exit_code: ExitCodeOption = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> Any:
+    """Judge a version against the champion: gates and checks. Exit 0 pass, 3 fail, 4 inconclusive."""
+    from mlflowctl.registry import validation as work
+    from mlflowctl.registry.policy_file import for_model
+
+    rules = for_model(policy, name)
+    desk = desk_to_change(console, context, data_dir)
+    subject = work.subject_of(desk, name, version)
+    if dry_run:
+        return print_steps(console, work.steps(subject, rules), exit_code=exit_code)
+    done = work.validate(desk, subject, rules, reason, console.progress)
+    if report:
+        work.write_report(report, done.report)
+    return _verdict(console, done)
+
+
+def _verdict(console: Console, done: Any) -> Any:
+    from mlflowctl.registry.evidence.text import summary_lines
+    from mlflowctl.registry.ledger import quoted
+    from mlflowctl.registry.verdict import Verdict
+
+    for line in summary_lines(done.evidence):
+        console.result(line)
+    for note in done.notes:
+        console.progress(f"note: {note}")
+    console.progress(f"Evidence: {done.stored.key}evidence.json  sha256 {done.stored.sha256}")
+    found, answer = done.evidence, done.as_dict()
+    if found.verdict is Verdict.PASS:
+        return answer
+    kinds = {Verdict.FAIL: GateFailedError, Verdict.INCONCLUSIVE: InconclusiveError}
+    words = {Verdict.FAIL: "failed its validation", Verdict.INCONCLUSIVE: "cannot be decided yet"}
+    error = kinds[found.verdict](
+        f"v{found.version} of {found.model} {words[found.verdict]}.",
+        state="The evidence is recorded; what serves did not change.",
+        next=f"mlflowctl model explain {quoted(found.model)}",
+    )
+    error.result = answer
+    raise error
+
+
+@command("model.plan")
+def plan(
+    console: Console,
+    name: ModelArgument,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for mlflowctl model apply.")
+    ] = None,
+    policy: PolicyOption = POLICY,
+    override_gate: OverrideOption = False,
+    context: ContextOption = None,
+    data_dir: DataDirOption = None,
+    exit_code: ExitCodeOption = False,
+    as_json: JsonOption = False,
+) -> Any:
+    """Show what a promotion of the challenger would change; reads only."""
+    desk = desk_for(context, data_dir)
+    planned = _plan(desk, name, policy, override_gate)
+    if out:
+        planned.save(out)
+        console.progress(f"Plan saved: mlflowctl model apply {out}")
+    answer = show_plan(console, planned.move, exit_code=exit_code)
+    return answer | {"observed": planned.observed, "saved": str(out) if out else None}
+
+
+def _plan(desk: Desk, name: str, policy: Path, override: bool) -> Plan:
+    from mlflowctl.registry.policy_file import for_model
+    from mlflowctl.registry.promotion import make_plan
+
+    return make_plan(desk, name, for_model(policy, name), override=override)
+
+
+@command("model.apply")
+def apply(
+    console: Console,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A plan that mlflowctl model plan --out saved.")
+    ],
+    policy: PolicyOption = POLICY,
+    reason: ReasonOption = "",
+    context: ContextOption = None,
+    data_dir: DataDirOption = None,
+    dry_run: DryRunOption = False,
+    exit_code: ExitCodeOption = False,
+    yes: YesOption = False,
+    lease_wait: LeaseWaitOption = LEASE_WAIT,
+    as_json: JsonOption = False,
+) -> Any:
+    """Carry out a saved plan; refused (exit 5) if anything that it rests on has moved on."""
+    from mlflowctl.registry import promotion
+
+    saved = promotion.load(file)
+    override = bool(saved.move.more.get("override"))
+    if override:
+        reason_needed(reason, "--override-gate")
+    desk = desk_to_change(console, context, data_dir)
+    if promotion.is_champion(desk, saved.move):
+        if dry_run:
+            return print_steps(console, [], exit_code=exit_code)
+        return nothing_to_do(
+            console, saved.move.model, saved.move.version, f"v{saved.move.version} is the champion."
+        )
+    now = _plan(desk, saved.move.model, policy, override)
+    promotion.refuse_stale(saved, now)
+    return _promote(console, desk, saved, reason, dry_run, exit_code, yes, lease_wait)
+
+
+@command("model.promote")
+def promote(
+    console: Console,
+    name: ModelArgument,
+    policy: PolicyOption = POLICY,
+    override_gate: OverrideOption = False,
+    reason: ReasonOption = "",
+    context: ContextOption = None,
+    data_dir: DataDirOption = None,
+    dry_run: DryRunOption = False,
+    exit_code: ExitCodeOption = False,
+    yes: YesOption = False,
+    lease_wait: LeaseWaitOption = LEASE_WAIT,
+    as_json: JsonOption = False,
+) -> Any:
+    """Make the validated challenger the champion: plan and apply in one."""
+    if override_gate:
+        reason_needed(reason, "--override-gate")
+    desk = desk_to_change(console, context, data_dir)
+    planned = _plan(desk, name, policy, override_gate)
+    return _promote(console, desk, planned, reason, dry_run, exit_code, yes, lease_wait)
+
+
+def _promote(
+    console: Console,
+    desk: Desk,
+    planned: Plan,
+    reason: str,
+    dry_run: bool,
+    exit_code: bool,
+    yes: bool,
+    wait: float,
+) -> Any:
+    from mlflowctl.registry import promotion
+
+    move = planned.move
+    if dry_run:
+        return show_plan(console, move, exit_code=exit_code)
+    if move.more.get("override"):
+        console.progress(
+            "WARNING: the gates are overridden. The ledger keeps that, with your name and reason, for ever."
+        )
+    before = promotion.named(move.champion)
+    ask(console, move, f"Promote {move.model}, {before} → v{move.version}?", yes=yes)
+    done = promotion.execute(desk, planned, reason, wait=wait)
+    return moved(console, move, done, f"{move.model}: {before} → v{move.version}")

@@ -1,0 +1,48 @@
+"""Everything that a registry command works with, made of one context."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from mlflowctl.errors import UsageError
+from mlflowctl.registry.actor import Actor, whoami
+from mlflowctl.registry.artifacts import ArtifactStore
+from mlflowctl.registry.ledger import Ledger
+from mlflowctl.registry.objects import Objects
+from mlflowctl.registry.port import StageRegistry
+from mlflowctl.registry.rest import Rest
+from mlflowctl.settings import Context
+
+
+@dataclass
+class Desk:
+    """Registry, registry bucket, artifacts and the acting person of one context."""
+
+    context: Context
+
+    @cached_property
+    def registry(self) -> StageRegistry:
+        return StageRegistry(Rest(self.context.tracking_uri))
+
+    @cached_property
+    def objects(self) -> Objects:
+        if self.context.s3 is None:
+            raise UsageError(
+                f"Promotions are recorded in the registry bucket, and {self.context.describe()} names no "
+                "object store.",
+                state="Nothing was changed.",
+                next="Export MLFLOW_S3_ENDPOINT_URL and AWS_… for it, or name a context: mlflowctl config show",
+            )
+        return Objects(self.context.s3)
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        return ArtifactStore(self.registry.rest, self.context.s3)
+
+    @cached_property
+    def actor(self) -> Actor:
+        return whoami(self.context)
+
+    def ledger(self, model: str) -> Ledger:
+        return Ledger(self.objects, model)

@@ -1,0 +1,180 @@
+"""What a model's ledger amounts to: a pure fold over its entries.
+
+Every entry carries the state after it, so the head alone tells everything that a promotion must know,
+however long the ledger is. The audit folds again from the first entry and compares.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+State = dict[str, Any]
+
+# A rollback never goes further back than this many champions; the ledger itself keeps all.
+REIGNS = 50
+# Questions remembered per holdout, so that asking the very same one again costs nothing.
+QUESTIONS = 200
+# Validations remembered in the state; of older candidates the ledger itself knows.
+CANDIDATES = 50
+
+# Kinds of entries.
+REGISTERED, VALIDATED, APPROVED = "registered", "validated", "approved"
+INTENT, DONE, ABORTED = "intent", "done", "aborted"
+FROZEN, UNFROZEN = "frozen", "unfrozen"
+OBSERVED = "observed"  # somebody else changed the registry; recorded afterwards
+LEASE_BROKEN = "lease-broken"
+KINDS = (
+    REGISTERED, VALIDATED, APPROVED, INTENT, DONE, ABORTED, FROZEN, UNFROZEN, OBSERVED, LEASE_BROKEN,
+)  # fmt: skip
+
+
+def empty() -> State:
+    """Before the first entry."""
+    return {
+        "champion": None,
+        "challenger": None,
+        "reigns": [],
+        "failed": [],
+        "open": None,
+        "frozen": None,
+        "retired": False,
+        "looks": {},
+        "candidates": {},
+        "rolled_back": None,
+        "keep": 5,
+    }
+
+
+def fold(state: State, kind: str, number: int, at: str, actor: dict[str, str], body: State) -> State:
+    """The state after one more entry; neither argument is changed.
+
+    Args:
+        state: before it.
+        kind: one of ``KINDS``.
+        number: of the entry.
+        at: UTC, ISO 8601.
+        actor: who.
+        body: what; its fields depend on the kind, see docs/promotion.md.
+    """
+    after = deepcopy(state)
+    if kind == INTENT:
+        after["open"] = {"number": number, "at": at, "actor": actor, **body}
+    elif kind == ABORTED:
+        after["open"] = None
+    elif kind == DONE:
+        after["open"] = None
+        _moved(after, number, at, actor, body)
+    elif kind == OBSERVED:
+        _observed(after, number, at, actor, body)
+    elif kind == FROZEN:
+        after["frozen"] = {"at": at, "actor": actor, "reason": body.get("reason", "")}
+    elif kind == UNFROZEN:
+        after["frozen"] = None
+    elif kind == VALIDATED:
+        _validated(after, number, actor, body)
+    elif kind == APPROVED:
+        _approved(after, at, actor, body)
+    return after
+
+
+def _moved(after: State, number: int, at: str, actor: dict[str, str], body: State) -> None:
+    version, move = body["version"], body["move"]
+    if move in ("promote", "rollback"):
+        if move == "rollback":
+            _fail(after, body["champion"])
+            after["rolled_back"] = {
+                "from": body["champion"], "to": version, "number": number, "at": at, "actor": actor,
+            }  # fmt: skip
+        else:
+            after["rolled_back"] = None
+        _reign(after, version, number, at)
+        if after["challenger"] == version:
+            after["challenger"] = None
+        if "keep" in body:
+            after["keep"] = body["keep"]
+    elif move == "retire":
+        after["champion"], after["retired"] = None, True
+    elif move == "stage":
+        after["challenger"] = version
+        after["candidates"].setdefault(str(version), {}).update(proposer=actor)
+    elif move == "archive" and after["challenger"] == version:
+        after["challenger"] = None
+
+
+def _observed(after: State, number: int, at: str, actor: dict[str, str], body: State) -> None:
+    """The registry as it was found. A rollback by break-glass counts as one."""
+    champion = body.get("champion")
+    after["challenger"] = body.get("challenger")
+    if body.get("failed") is not None:
+        _fail(after, body["failed"])
+        after["rolled_back"] = {
+            "from": body["failed"], "to": champion, "number": number, "at": at, "actor": actor,
+        }  # fmt: skip
+    if champion == after["champion"]:
+        return
+    if champion is None:
+        after["champion"], after["retired"] = None, True
+        return
+    if body.get("failed") is None:
+        after["rolled_back"] = None
+    _reign(after, champion, number, at)
+
+
+def _reign(after: State, version: int, number: int, at: str) -> None:
+    """A version becomes champion; its earlier reign, if there was one, is over for good."""
+    reigns = [one for one in after["reigns"] if one["version"] != version]
+    after["reigns"] = [*reigns, {"version": version, "number": number, "since": at}][-REIGNS:]
+    after["failed"] = [one for one in after["failed"] if one != version]
+    after["champion"], after["retired"] = version, False
+
+
+def _fail(after: State, version: int | None) -> None:
+    if version is None:
+        return
+    after["reigns"] = [one for one in after["reigns"] if one["version"] != version]
+    if version not in after["failed"]:
+        after["failed"].append(version)
+
+
+def _validated(after: State, number: int, actor: dict[str, str], body: State) -> None:
+    candidates = after["candidates"]
+    known = candidates.pop(str(body["version"]), {})
+    candidates[str(body["version"])] = {
+        "proposer": known.get("proposer"),
+        "number": number,
+        "verdict": body["verdict"],
+        "champion": body["champion"],
+        "evidence": body["evidence"],
+        "sha256": body["sha256"],
+        "policy": body["policy"],
+        "validator": actor,
+        "approvals": [],
+    }
+    while len(candidates) > CANDIDATES:
+        del candidates[next(iter(candidates))]
+    if body.get("holdout"):
+        seen = after["looks"].setdefault(body["holdout"], {"count": 0, "questions": {}})
+        seen["count"] = max(seen["count"], body["look"])
+        seen["questions"][body["question"]] = body["look"]
+        while len(seen["questions"]) > QUESTIONS:
+            del seen["questions"][next(iter(seen["questions"]))]
+
+
+def _approved(after: State, at: str, actor: dict[str, str], body: State) -> None:
+    candidate = after["candidates"].get(str(body["version"]))
+    if candidate and candidate.get("sha256") == body["sha256"]:
+        others = [one for one in candidate["approvals"] if one["name"] != actor["name"]]
+        candidate["approvals"] = [*others, {"name": actor["name"], "kind": actor["kind"], "at": at}]
+
+
+def next_look(state: State, holdout: str, question: str) -> int:
+    """The number of this look at a holdout: the same question again is the same look."""
+    seen = state["looks"].get(holdout, {"count": 0, "questions": {}})
+    return int(seen["questions"].get(question, seen["count"] + 1))
+
+
+def last_good(state: State, champion: int) -> int | None:
+    """The champion before ``champion`` that was never rolled back from; None if there is none."""
+    others = [one["version"] for one in state["reigns"] if one["version"] != champion]
+    return int(others[-1]) if others else None

@@ -1,0 +1,355 @@
+"""From a validated challenger to the champion: what must hold, the plan, and carrying it out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflowctl.errors import (
+    ConflictError,
+    GateFailedError,
+    IllegalMoveError,
+    InconclusiveError,
+    UsageError,
+)
+from mlflowctl.files import write_atomic
+from mlflowctl.registry import leases, ledger_state, lifecycle, moves
+from mlflowctl.registry.desk import Desk
+from mlflowctl.registry.ledger import Chained, quoted
+from mlflowctl.registry.moves import Move
+from mlflowctl.registry.policy import Policy
+from mlflowctl.registry.port import DIGEST_TAG, EVIDENCE_TAG, VALIDATION_STATUS, Version
+from mlflowctl.registry.registration import tampered
+from mlflowctl.registry.verdict import Verdict
+
+PLAN_SCHEMA = "mlflowctl.model.plan/1"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A promotion that was decided on, and the state that the decision rests on.
+
+    Attributes:
+        move: what will be done.
+        observed: champion, challenger, their digests, policy, evidence and approvals; ``apply`` refuses the
+            plan if any of it has moved on.
+    """
+
+    move: Move
+    observed: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        body = {"model": self.move.model, **self.move.as_body()}
+        return {"schema": PLAN_SCHEMA, "move": body, "observed": self.observed}
+
+    def save(self, path: Path) -> None:
+        write_atomic(path, json.dumps(self.as_dict(), indent=2, sort_keys=True) + "\n", mode=0o644)
+
+
+def load(path: Path) -> Plan:
+    """Read a plan that ``save`` wrote.
+
+    Raises:
+        UsageError: it is missing, or no plan.
+    """
+    try:
+        raw = json.loads(path.read_text())
+        if raw["schema"] != PLAN_SCHEMA:
+            raise ValueError(f"schema {raw['schema']}")
+        body = raw["move"]
+        return Plan(Move.from_body(body.pop("model"), body), raw["observed"])
+    except OSError as exc:
+        raise UsageError(
+            f"The plan {path} cannot be read: {exc.strerror}.",
+            state="Nothing was changed.",
+            next="mlflowctl model plan NAME --out FILE",
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise UsageError(
+            f"{path} is no plan of this mlflowctl ({exc}).",
+            state="Nothing was changed.",
+            next="mlflowctl model plan NAME --out FILE",
+        ) from None
+
+
+def make_plan(desk: Desk, model: str, policy: Policy, *, override: bool = False) -> Plan:
+    """Decide on the promotion of the challenger; reads only.
+
+    Args:
+        desk: where to look.
+        model: name of the registered model.
+        policy: as it stands in the file now.
+        override: promote although the gates do not say pass.
+
+    Raises:
+        IllegalMoveError: no challenger, not validated, not approved, or frozen.
+        GateFailedError, InconclusiveError: the evidence does not say pass.
+        ConflictError: the evidence is about another champion or policy, or the registry was changed
+            behind the ledger's back.
+    """
+    champion, challenger = desk.registry.champion(model), desk.registry.challenger(model)
+    if challenger is None:
+        raise IllegalMoveError(
+            f"Model {model!r} has no challenger.",
+            state="Nothing was changed.",
+            next=f"mlflowctl model stage {quoted(model)} VERSION",
+        )
+    lifecycle.require("promote", challenger)
+    state = head_of(desk, model).state
+    refuse_drift(model, state, champion)
+    refuse_frozen(model, state)
+    candidate, unrecorded = _candidate(desk, challenger, state)
+    if not override:
+        _judge(model, challenger, champion, candidate, policy)
+    _untouched(desk, challenger)
+    more = {
+        "policy": policy.digest,
+        "evidence": candidate.get("evidence"),
+        "sha256": candidate.get("sha256"),
+        "keep": policy.keep_archived,
+        "override": override,
+        **({"validation": unrecorded} if unrecorded else {}),
+    }
+    move = Move(
+        verb="promote",
+        model=model,
+        version=challenger.version,
+        stage="Production",
+        champion=champion.version if champion else None,
+        challenger=challenger.version,
+        more=more,
+    )
+    return Plan(move, _observed(champion, challenger, candidate, policy))
+
+
+def _candidate(
+    desk: Desk, challenger: Version, state: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What the ledger knows of the challenger's validation, or evidence that it does not know of yet.
+
+    A validation by somebody who may not write the ledger stands in the bucket and on the version.
+
+    Returns:
+        The candidate, and the entry that is still to be written (None: nothing).
+
+    Raises:
+        ConflictError: the evidence was changed, or it counts its look at the holdout wrongly.
+    """
+    known: dict[str, Any] = state["candidates"].get(str(challenger.version), {})
+    key, _, digest = challenger.tags.get(EVIDENCE_TAG, "").partition(" ")
+    if not digest or digest == known.get("sha256"):
+        return known, None
+    from mlflowctl.registry.evidence.store import Stored, read
+    from mlflowctl.registry.validation import ledger_body
+
+    evidence = read(desk.objects.settings, key, digest)
+    body = ledger_body(evidence, Stored(key, digest))
+    wrong = (evidence.model, evidence.version) != (challenger.model, challenger.version)
+    if body["holdout"]:
+        wrong |= ledger_state.next_look(state, body["holdout"], body["question"]) != body["look"]
+    if wrong:
+        raise ConflictError(
+            f"The evidence of version {challenger.version} is not the next look at this holdout, or is about "
+            "another version.",
+            state="Nothing was changed.",
+            next=f"mlflowctl model validate {quoted(challenger.model)} {challenger.version}",
+        )
+    after = ledger_state.fold(state, ledger_state.VALIDATED, 0, evidence.at, evidence.actor, body)
+    return after["candidates"][str(challenger.version)], body
+
+
+def _observed(
+    champion: Version | None, challenger: Version, candidate: dict[str, Any], policy: Policy
+) -> dict[str, Any]:
+    return {
+        "champion": champion.version if champion else None,
+        "champion digest": champion.tags.get(DIGEST_TAG) if champion else None,
+        "challenger": challenger.version,
+        "challenger digest": challenger.tags.get(DIGEST_TAG),
+        "validation status": challenger.tags.get(VALIDATION_STATUS),
+        "policy": policy.digest,
+        "evidence": candidate.get("sha256"),
+    }
+
+
+def head_of(desk: Desk, model: str) -> Chained:
+    """The ledger's head, found through the last lease."""
+    record, _ = leases.look(desk.objects, model)
+    return desk.ledger(model).head(leases.witnessed(record))
+
+
+def refuse_drift(model: str, state: dict[str, Any], champion: Version | None) -> None:
+    """Refuse to build on a champion that the ledger does not know."""
+    now = champion.version if champion else None
+    if state["champion"] == now:
+        return
+    raise ConflictError(
+        f"The registry was changed behind the ledger of model {model!r}: the champion is {named(now)}, the ledger "
+        f"says {named(state['champion'])}.",
+        state="Nothing was changed.",
+        next=f"mlflowctl model reconcile {quoted(model)}",
+    )
+
+
+def named(version: int | None) -> str:
+    """A version as people say it."""
+    return "none" if version is None else f"v{version}"
+
+
+def refuse_frozen(model: str, state: dict[str, Any]) -> None:
+    """Refuse while promotions of the model are frozen."""
+    frozen = state["frozen"]
+    if frozen:
+        raise IllegalMoveError(
+            f"Promotions of model {model!r} are frozen since {frozen['at']} by {frozen['actor']['name']}: "
+            f"{frozen['reason']}",
+            state="Nothing was changed.",
+            next=f"mlflowctl model unfreeze {quoted(model)} --reason '…'",
+        )
+
+
+def _judge(
+    model: str, challenger: Version, champion: Version | None, candidate: dict[str, Any], policy: Policy
+) -> None:
+    """The evidence must be there, be about this very comparison, and say pass; then the approvals."""
+    validate = f"mlflowctl model validate {quoted(model)} {challenger.version}"
+    if "verdict" not in candidate:
+        raise IllegalMoveError(
+            f"Version {challenger.version} of model {model!r} was not validated.",
+            state="Nothing was changed.",
+            next=validate,
+        )
+    now = champion.version if champion else None
+    if candidate["champion"] != now:
+        raise ConflictError(
+            f"Version {challenger.version} was validated against champion {named(candidate['champion'])}; the "
+            f"champion is {named(now)}.",
+            state="Nothing was changed.",
+            next=validate,
+        )
+    if candidate["policy"] != policy.digest:
+        raise ConflictError(
+            f"Version {challenger.version} was validated under another policy than this file holds.",
+            state="Nothing was changed.",
+            next=validate,
+        )
+    explain = f"mlflowctl model explain {quoted(model)}"
+    if candidate["verdict"] == Verdict.FAIL:
+        raise GateFailedError(
+            f"Version {challenger.version} of model {model!r} failed its validation.",
+            state="Nothing was changed.",
+            next=explain,
+        )
+    if candidate["verdict"] == Verdict.INCONCLUSIVE:
+        raise InconclusiveError(
+            f"The validation of version {challenger.version} of model {model!r} is inconclusive.",
+            state="Nothing was changed.",
+            next=explain,
+        )
+    _approved(model, challenger.version, candidate, policy)
+
+
+def _approved(model: str, version: int, candidate: dict[str, Any], policy: Policy) -> None:
+    proposer = (candidate.get("proposer") or candidate["validator"])["name"]
+    names = [one["name"] for one in candidate["approvals"] if one["name"] != proposer]
+    if len(names) < policy.approvals:
+        raise IllegalMoveError(
+            f"Version {version} of model {model!r} has {len(names)} of {policy.approvals} approvals; the "
+            f"proposer ({proposer}) does not count.",
+            state="Nothing was changed.",
+            next=f"Somebody else: mlflowctl model approve {quoted(model)} {version} --reason '…'",
+        )
+
+
+def _untouched(desk: Desk, version: Version) -> None:
+    changed = tampered(desk, version)
+    if changed:
+        raise GateFailedError(
+            f"The artifacts of version {version.version} of model {version.model!r} are not what was registered: "
+            f"{'; '.join(changed[:5])}.",
+            state="Nothing was changed.",
+            next="Find out who changed them (the bucket keeps older versions), and register the model again.",
+        )
+
+
+def is_champion(desk: Desk, move: Move) -> bool:
+    """Whether the move's version serves already, so that a repeated apply has nothing to do."""
+    champion = desk.registry.champion(move.model)
+    return champion is not None and champion.version == move.version
+
+
+def stale(planned: Plan, now: Plan) -> list[str]:
+    """What has moved on since a plan was made, in words."""
+    return [
+        f"{name}: planned on {planned.observed.get(name)}, now {value}"
+        for name, value in now.observed.items()
+        if planned.observed.get(name) != value
+    ]
+
+
+def refuse_stale(planned: Plan, now: Plan) -> None:
+    """Refuse a plan whose ground has moved.
+
+    Raises:
+        ConflictError: it has.
+    """
+    moved = stale(planned, now)
+    if moved or planned.move != now.move:
+        raise ConflictError(
+            f"The plan is stale: {'; '.join(moved) or 'the move itself would be another one'}.",
+            state="Nothing was changed.",
+            next=f"mlflowctl model plan {quoted(now.move.model)} --out FILE",
+        )
+
+
+def execute(desk: Desk, plan: Plan, reason: str, *, wait: float) -> Chained:
+    """Promote: everything slow is done; take the lease, look once more, switch.
+
+    Returns:
+        The ledger's head after it.
+
+    Raises:
+        ConflictError: somebody was faster, or holds the lease.
+    """
+    move = plan.move
+    message = f"promote v{move.version}"
+    with moves.locked(desk, move.model, message, wait=wait) as (lease, head):
+        champion, challenger = desk.registry.champion(move.model), desk.registry.challenger(move.model)
+        refuse_drift(move.model, head.state, champion)
+        refuse_frozen(move.model, head.state)
+        now = {
+            "champion": champion.version if champion else None,
+            "challenger": challenger.version if challenger else None,
+            "evidence": _evidence_now(move, head.state),
+        }
+        moved = [name for name, value in now.items() if plan.observed[name] != value]
+        if moved:
+            raise ConflictError(
+                f"Somebody was faster: {', '.join(f'{name} is now {now[name]}' for name in moved)}.",
+                state="Nothing was changed by this command.",
+                next=f"mlflowctl model status {quoted(move.model)}",
+            )
+        if "validation" in move.more and move.more["sha256"] != _known_evidence(move, head.state):
+            head = moves.journal(
+                desk, lease, head, ledger_state.VALIDATED, "made without the ledger", move.more["validation"]
+            )
+        return moves.execute(desk, move, reason, lease, head)
+
+
+def _known_evidence(move: Move, state: dict[str, Any]) -> str | None:
+    found: str | None = state["candidates"].get(str(move.version), {}).get("sha256")
+    return found
+
+
+def _evidence_now(move: Move, state: dict[str, Any]) -> str | None:
+    """The evidence under the lease; one that the ledger is about to learn of counts as known."""
+    return move.more["sha256"] if "validation" in move.more else _known_evidence(move, state)
+
+
+def question(challenger_digest: str, champion: int | None, policy: str, holdout: str) -> str:
+    """What a look at a holdout asks; the same question again is no new look."""
+    text = json.dumps([challenger_digest, champion, policy, holdout])
+    return hashlib.sha256(text.encode()).hexdigest()

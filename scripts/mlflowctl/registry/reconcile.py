@@ -1,0 +1,274 @@
+"""Drift between stages, aliases, tags and ledger: found by reading, mended by a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mlflowctl.errors import ConflictError, NotFoundError
+from mlflowctl.plan import Action, Step
+from mlflowctl.registry import foreign, leases, ledger_state, moves
+from mlflowctl.registry.desk import Desk
+from mlflowctl.registry.ledger import Chained, quoted
+from mlflowctl.registry.moves import Move
+from mlflowctl.registry.port import (
+    BREAK_GLASS_TAG,
+    HEAD_TAG,
+    RETIRE_TAG,
+    VALIDATION_STATUS,
+    Version,
+)
+from mlflowctl.registry.promotion import head_of, named
+from mlflowctl.registry.registration import append
+from mlflowctl.registry.rollback import broken_glass
+
+Prefer = Literal["registry", "ledger"]
+PREFERENCES: dict[str, Prefer] = {"registry": "registry", "ledger": "ledger"}
+
+
+@dataclass(frozen=True)
+class Mend(Step):
+    """One thing that is out of step.
+
+    Attributes:
+        kind: what to do: finish, observe, switch, tag, untag-retire, witness, acknowledge; "" for a person.
+        facts: what doing it needs.
+    """
+
+    kind: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class _View:
+    """The registry as it stands, read once."""
+
+    model: str
+    champion: Version | None
+    challenger: Version | None
+    tags: dict[str, str]
+    head: Chained
+
+
+def plan(desk: Desk, model: str, prefer: Prefer = "registry", head: Chained | None = None) -> list[Mend]:
+    """Everything that is out of step, and what would mend it; reads only.
+
+    Args:
+        desk: where to look.
+        model: name of the registered model.
+        prefer: where champion and ledger differ: ``registry`` records what serves, ``ledger`` switches back
+            to what the ledger says (after a database was restored to an earlier time).
+        head: the ledger's head, if it was read already.
+    """
+    view = _View(
+        model,
+        desk.registry.champion(model),
+        desk.registry.challenger(model),
+        desk.registry.model_tags(model),
+        head or head_of(desk, model),
+    )
+    found: list[Mend] = []
+    if view.head.state["open"]:
+        left = view.head.state["open"]
+        what = f"{left['move']} of v{left['version']}, begun at {left['at']} by {left['actor']['name']}"
+        found.append(Mend(Action.CHANGE, "unfinished move", f"finish or abort: {what}", "finish"))
+        return found  # the rest is judged when this is settled
+    found += _champion(desk, view, prefer)
+    found += _challenger(view)
+    found += _statuses(desk, view)
+    found += _tags(view)
+    found += _unrecorded(desk, view)
+    return found
+
+
+def _champion(desk: Desk, view: _View, prefer: Prefer) -> list[Mend]:
+    said, now = view.head.state["champion"], view.champion.version if view.champion else None
+    if view.champion is not None and view.champion.stage != "Production":
+        detail = f"names v{now}, which is in {view.champion.stage}; the guard is missing: mlflowctl bootstrap --mend"
+        return [Mend(Action.ATTENTION, "alias champion", detail)]
+    glass = broken_glass(view.champion) if view.champion else None
+    if glass and view.champion and glass["from"] == said:
+        detail = f"record the rollback v{said} to v{now} by {glass['actor']['name']} at {glass['at']} (break glass)"
+        return [Mend(Action.CREATE, "ledger entry", detail, "glass", dict(glass))]
+    if said == now:
+        return []
+    if prefer == "ledger" and said is not None:
+        return [_switch_back(desk, view, said, now)]
+    detail = f"champion is {named(now)}, the ledger says {named(said)}: record that somebody else changed it"
+    return [Mend(Action.CREATE, "ledger entry", detail, "observe")]
+
+
+def _switch_back(desk: Desk, view: _View, said: int, now: int | None) -> Mend:
+    try:
+        stage = desk.registry.version(view.model, said).stage
+    except NotFoundError:
+        detail = (
+            f"the ledger says v{said}, which the registry does not have; mlflowctl model register it again"
+        )
+        return Mend(Action.ATTENTION, "champion", detail)
+    detail = f"{named(now)} to v{said}, as the ledger says (v{said} is in {stage})"
+    return Mend(Action.CHANGE, "champion", detail, "switch", {"version": said, "champion": now})
+
+
+def _challenger(view: _View) -> list[Mend]:
+    said, now = view.head.state["challenger"], view.challenger.version if view.challenger else None
+    if said == now:
+        return []
+    detail = f"challenger is {named(now)}, the ledger says {named(said)}: record it"
+    return [Mend(Action.CREATE, "ledger entry", detail, "observe")]
+
+
+def _statuses(desk: Desk, view: _View) -> list[Mend]:
+    """validation_status of the versions that matter, against the ledger."""
+    state, found = view.head.state, []
+    wanted = dict.fromkeys(state["failed"][-10:], "failed")
+    for number, candidate in list(state["candidates"].items())[-10:]:
+        verdict = {"pass": "passed", "fail": "failed"}.get(
+            candidate.get("verdict", ""), candidate.get("verdict")
+        )
+        if (
+            verdict
+            and int(number) not in wanted
+            and view.challenger
+            and view.challenger.version == int(number)
+        ):
+            wanted[int(number)] = verdict
+    for version, status in wanted.items():
+        try:
+            now = desk.registry.version(view.model, version).status
+        except NotFoundError:
+            found.append(
+                Mend(Action.ATTENTION, f"version {version}", "is in the ledger and not in the registry")
+            )
+            continue
+        if now != status:
+            detail = f"{VALIDATION_STATUS} {now} to {status}"
+            facts = {"version": version, "key": VALIDATION_STATUS, "value": status}
+            found.append(Mend(Action.CHANGE, f"version {version}", detail, "tag", facts))
+    for reign in state["reigns"][-state["keep"] :]:
+        try:
+            desk.registry.version(view.model, reign["version"])
+        except NotFoundError:
+            detail = "was champion, is protected, and is gone from the registry"
+            found.append(Mend(Action.ATTENTION, f"version {reign['version']}", detail))
+    return found
+
+
+def _tags(view: _View) -> list[Mend]:
+    found = []
+    if RETIRE_TAG in view.tags and view.champion is not None:
+        detail = (
+            f"tag {RETIRE_TAG} is set although v{view.champion.version} serves: the guard would allow none"
+        )
+        found.append(Mend(Action.REMOVE, "registered model", detail, "untag-retire"))
+    wanted = f"{view.head.number} {view.head.hash}"
+    tag = view.tags.get(HEAD_TAG, "")
+    number = int(tag.split(" ")[0]) if tag.split(" ")[0].isdigit() else 0
+    if number > view.head.number:
+        detail = (
+            f"tag {HEAD_TAG} knows {number} entries, the ledger has {view.head.number}: mlflowctl model audit"
+        )
+        found.append(Mend(Action.ATTENTION, "ledger", detail))
+    elif view.head.number and tag != wanted:
+        detail = f"tag {HEAD_TAG} to entry {view.head.number}"
+        found.append(Mend(Action.CHANGE, "registered model", detail, "witness"))
+    return found
+
+
+def _unrecorded(desk: Desk, view: _View) -> list[Mend]:
+    """Switches that only the guard's history knows, because the champion came back to where it was."""
+    if view.head.number == 0 or (view.champion and view.champion.version) != view.head.state["champion"]:
+        return []
+    rows = foreign.unrecorded(desk, view.model)
+    if not rows:
+        return []
+    what = ", ".join(f"v{row.version} at {row.at:%Y-%m-%d %H:%M:%S}" for row in rows[:5])
+    detail = f"{len(rows)} switches by others, over by now ({what}): acknowledge them"
+    facts = {"ids": [row.id for row in rows]}
+    return [Mend(Action.CREATE, "ledger entry", detail, "acknowledge", facts)]
+
+
+def execute(desk: Desk, model: str, prefer: Prefer, reason: str, *, wait: float) -> list[Mend]:
+    """Mend what is out of step, under the lease; finishing a dead command's move comes by itself.
+
+    Returns:
+        What was done, and what a person has to decide.
+    """
+    done: list[Mend] = []
+    before = head_of(desk, model)
+    with moves.locked(desk, model, "reconcile", wait=wait) as (lease, head):
+        if before.state["open"]:
+            how = "finished" if head.entry and head.entry.kind == ledger_state.DONE else "aborted"
+            done.append(Mend(Action.CHANGE, "unfinished move", how, "finish"))
+        steps = plan(desk, model, prefer, head)
+        observed = False
+        for step in steps:
+            if step.kind in ("observe", "glass"):
+                if not observed:
+                    head, observed = _observe(desk, lease, head, reason, step), True
+            elif step.kind == "switch":
+                head = _switch(desk, lease, head, reason, step)
+            elif step.kind == "acknowledge":
+                body = {**_as_it_is(desk, model), "acknowledged": step.facts["ids"], "by": "reconcile"}
+                head = moves.journal(desk, lease, head, ledger_state.OBSERVED, reason, body)
+            elif step.kind == "tag":
+                desk.registry.tag(model, step.facts["version"], step.facts["key"], step.facts["value"])
+            elif step.kind == "untag-retire":
+                desk.registry.untag_model(model, RETIRE_TAG)
+            done.append(step)
+        moves.leave(desk, lease, head)
+    return done
+
+
+def _as_it_is(desk: Desk, model: str) -> dict[str, Any]:
+    champion, challenger = desk.registry.champion(model), desk.registry.challenger(model)
+    return {
+        "champion": champion.version if champion else None,
+        "challenger": challenger.version if challenger else None,
+    }
+
+
+def _observe(desk: Desk, lease: leases.Lease, head: Chained, reason: str, step: Mend) -> Chained:
+    body = {**_as_it_is(desk, lease.model), "by": "reconcile"}
+    if step.kind == "glass":
+        if body["champion"] != step.facts["to"]:
+            raise ConflictError(
+                "The champion changed at this very moment.",
+                state="Nothing was recorded.",
+                next=f"mlflowctl model reconcile {quoted(lease.model)}",
+            )
+        body |= {"failed": step.facts["from"], "by": "break-glass", "glass": step.facts}
+    written = moves.journal(desk, lease, head, ledger_state.OBSERVED, reason, body)
+    if step.kind == "glass":
+        desk.registry.untag(lease.model, step.facts["to"], BREAK_GLASS_TAG)
+    return written
+
+
+def _switch(desk: Desk, lease: leases.Lease, head: Chained, reason: str, step: Mend) -> Chained:
+    """Back to what the ledger says: first record what is, so that the switch is one like any other."""
+    head = _observe(desk, lease, head, reason, Mend(Action.CREATE, "ledger entry", "", "observe"))
+    move = Move("promote", lease.model, step.facts["version"], "Production", step.facts["champion"], None,
+                more={"restored": True})  # fmt: skip
+    return moves.execute(desk, move, reason, lease, head)
+
+
+def plan_break(desk: Desk, model: str) -> list[Mend]:
+    """Ending another command's lease, if one is held."""
+    record, age = leases.look(desk.objects, model)
+    if record is None or leases.is_free(record, age):
+        return []
+    who = record.get("holder", {}).get("name", "unknown")
+    return [Mend(Action.REMOVE, "lease", f"of {who} ({record.get('message')}), {age:.0f} s old", "break")]
+
+
+def break_lease(desk: Desk, model: str, reason: str) -> None:
+    """End another command's lease, and say so in the ledger."""
+    broken = leases.break_it(desk.objects, model, desk.actor, reason)
+    if broken:
+        append(
+            desk,
+            model,
+            ledger_state.LEASE_BROKEN,
+            reason,
+            {"holder": broken.get("holder"), "message": broken.get("message")},
+        )

@@ -1,0 +1,223 @@
+"""Back to the last good champion: no version to name, nothing brought back that was rolled back from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mlflowctl.errors import ConflictError, GateFailedError, IllegalMoveError
+from mlflowctl.registry import ledger_state, lifecycle, moves
+from mlflowctl.registry.desk import Desk
+from mlflowctl.registry.ledger import Chained, now, quoted
+from mlflowctl.registry.moves import Move
+from mlflowctl.registry.port import BREAK_GLASS_TAG, VALIDATION_STATUS, Version
+from mlflowctl.registry.promotion import head_of, named
+from mlflowctl.registry.registration import tampered
+
+
+@dataclass(frozen=True)
+class NothingToDo:
+    """The model was rolled back already.
+
+    Attributes:
+        champion: serves now.
+        why: in words.
+    """
+
+    champion: int
+    why: str
+
+
+def plan(desk: Desk, model: str, expect: int | None) -> Move | NothingToDo:
+    """The rollback that is due; reads only.
+
+    Args:
+        desk: where to look.
+        model: name of the registered model.
+        expect: the champion that the caller wants to leave (``--expect-champion``).
+
+    Raises:
+        IllegalMoveError: there is no champion, or no good one before it.
+        ConflictError: another version than the expected one is champion.
+    """
+    champion = desk.registry.champion(model)
+    if champion is None:
+        raise _nowhere(model, "it has no champion")
+    state = head_of(desk, model).state
+    done = _already(state, champion.version, expect)
+    if done:
+        return done
+    if expect is not None and champion.version != expect:
+        raise ConflictError(
+            f"The champion of model {model!r} is v{champion.version}, not v{expect}.",
+            state="Nothing was changed.",
+            next=f"mlflowctl model status {quoted(model)}",
+        )
+    target = ledger_state.last_good(state, champion.version)
+    if target is None:
+        raise _nowhere(model, f"the ledger knows no good champion before v{champion.version}")
+    lifecycle.require("rollback", desk.registry.version(model, target))
+    return _move(model, target, champion.version)
+
+
+def _already(state: dict[str, Any], champion: int, expect: int | None) -> NothingToDo | None:
+    """A second call, or a second engineer: the model was rolled back and nobody promoted since."""
+    last = state["rolled_back"]
+    if not last or last["to"] != champion or expect == champion:
+        return None
+    if expect not in (None, last["from"]):
+        return None
+    return NothingToDo(
+        champion,
+        f"v{champion} is champion since {last['actor']['name']} rolled back from v{last['from']} at {last['at']}. "
+        f"To go further back: --expect-champion {champion}",
+    )
+
+
+def _move(model: str, target: int, champion: int) -> Move:
+    return Move(
+        verb="rollback",
+        model=model,
+        version=target,
+        stage="Production",
+        champion=champion,
+        challenger=None,
+        tags=((champion, VALIDATION_STATUS, "failed"), (target, VALIDATION_STATUS, "passed")),
+    )
+
+
+def _nowhere(model: str, why: str) -> IllegalMoveError:
+    return IllegalMoveError(
+        f"There is nothing to roll model {model!r} back to: {why}.",
+        state="Nothing was changed.",
+        next=f"mlflowctl model history {quoted(model)}; any version can be promoted after: mlflowctl model stage",
+    )
+
+
+def check_target(desk: Desk, move: Move, *, load: bool, accept_unloadable: bool) -> list[str]:
+    """Before the lease: the target's artifacts are what was registered, and it loads.
+
+    Args:
+        desk: where to look.
+        move: the rollback.
+        load: load the model in a clean process.
+        accept_unloadable: go on although it does not load.
+
+    Returns:
+        What was seen, a line each.
+
+    Raises:
+        GateFailedError: artifacts were changed, or it does not load.
+    """
+    version = desk.registry.version(move.model, move.version)
+    changed = tampered(desk, version)
+    if changed and not accept_unloadable:
+        raise _unfit(move, f"its artifacts are not what was registered: {'; '.join(changed[:5])}")
+    said = [f"artifacts of v{move.version}: {'; '.join(changed[:5])}" if changed else
+            f"artifacts of v{move.version} are what was registered"]  # fmt: skip
+    if load:
+        problem = _load_problem(desk, version)
+        if problem and not accept_unloadable:
+            raise _unfit(move, f"it does not load: {problem}")
+        said.append(f"v{move.version} does not load: {problem}" if problem else f"v{move.version} loads")
+    return said
+
+
+def _unfit(move: Move, why: str) -> GateFailedError:
+    return GateFailedError(
+        f"Version {move.version} of model {move.model!r} cannot take over: {why}.",
+        state=f"Nothing was changed; v{move.champion} serves.",
+        next="If it must: --accept-unloadable --reason '…'",
+    )
+
+
+def _load_problem(desk: Desk, version: Version) -> str:
+    """Why the model does not load; "" if it does."""
+    import tempfile
+    from pathlib import Path
+
+    from mlflowctl.registry.artifacts import fetch
+    from mlflowctl.registry.policy import Checks
+    from mlflowctl.registry.sandbox import run_trial
+
+    with tempfile.TemporaryDirectory(prefix="mlflowctl-") as folder:
+        Path(folder).chmod(0o755)
+        place = Path(folder) / "model"
+        fetch(desk.artifacts, desk.registry.artifact_uri(version.model, version.version), place)
+        trial = run_trial(place, None, Checks())
+    return "" if trial.ok else trial.error
+
+
+def execute(desk: Desk, move: Move, reason: str, *, wait: float) -> Chained | NothingToDo:
+    """Roll back under the lease. Another rollback from the same champion meanwhile is as good.
+
+    Raises:
+        ConflictError: the champion changed meanwhile, otherwise than by a rollback from it.
+    """
+    with moves.locked(desk, move.model, f"roll back to v{move.version}", wait=wait) as (lease, head):
+        champion = desk.registry.champion(move.model)
+        serving = champion.version if champion else None
+        if serving is not None and (done := _already(head.state, serving, move.champion)):
+            return done
+        if serving != move.champion:
+            raise ConflictError(
+                f"The champion of model {move.model!r} is {named(serving)} by now, no longer v{move.champion}.",
+                state="Nothing was changed by this command.",
+                next=f"mlflowctl model status {quoted(move.model)}",
+            )
+        if head.state["champion"] != serving:
+            # Changed behind the ledger. At three in the morning that is no reason to refuse; it is recorded.
+            body = {"champion": serving, "challenger": head.state["challenger"], "by": "rollback"}
+            head = moves.journal(desk, lease, head, ledger_state.OBSERVED, reason, body)
+        return moves.execute(desk, move, reason, lease, head)
+
+
+def plan_break_glass(desk: Desk, model: str, expect: int | None) -> Move | NothingToDo:
+    """Without the object store: back to the version that alias ``previous`` names; reads the registry alone.
+
+    Raises:
+        IllegalMoveError: there is no such version, or it was rolled back from.
+        ConflictError: another version than the expected one is champion.
+    """
+    champion, target = desk.registry.champion(model), desk.registry.previous(model)
+    if champion is None:
+        raise _nowhere(model, "it has no champion")
+    glass = broken_glass(champion)
+    if glass and expect in (None, glass["from"]):
+        return NothingToDo(champion.version, f"{glass['actor']['name']} did it at {glass['at']}.")
+    if expect is not None and champion.version != expect:
+        raise ConflictError(
+            f"The champion of model {model!r} is v{champion.version}, not v{expect}.",
+            state="Nothing was changed.",
+            next=f"mlflowctl model status {quoted(model)}",
+        )
+    if target is None or target.version == champion.version:
+        raise _nowhere(model, "alias previous names no other version")
+    if target.status == "failed":
+        raise _nowhere(model, f"alias previous names v{target.version}, which failed or was rolled back from")
+    lifecycle.require("rollback", target)
+    return _move(model, target.version, champion.version)
+
+
+def break_glass(desk: Desk, move: Move, reason: str) -> None:
+    """Do it: the database arbitrates, and ``reconcile`` brings it into the ledger later.
+
+    The intent stands as a tag on the target before the switch.
+    """
+    facts = {
+        "from": move.champion, "to": move.version, "actor": desk.actor.as_dict(), "reason": reason, "at": now(),
+    }  # fmt: skip
+    desk.registry.tag(move.model, move.version, BREAK_GLASS_TAG, json.dumps(facts))
+    desk.registry.move(move.model, move.version, "Production", timeout=20.0)
+    for version, key, value in move.tags:
+        desk.registry.tag(move.model, version, key, value)
+
+
+def broken_glass(version: Version) -> dict[str, Any] | None:
+    """What a rollback without the object store left on the version, if it did."""
+    try:
+        facts = json.loads(version.tags.get(BREAK_GLASS_TAG, "null"))
+    except ValueError:
+        return None
+    return facts if isinstance(facts, dict) and {"from", "to", "actor", "at"} <= set(facts) else None
