@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
 import traceback
@@ -59,13 +60,10 @@ def command(name: str) -> Callable[[Callable[..., Any]], Callable[..., None]]:
                 fail(console, unexpected(exc))
             console.envelope(result)
 
-        # Typer reads the signature: the console is ours, not the user's.
-        signature = function.__annotations__.copy()
-        signature.pop("console", None)
-        run.__annotations__ = signature
-        import inspect
-
+        # Typer reads the signature: the console is ours, not the user's. Evaluated here, where the
+        # function's own module is known.
         parameters = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         del run.__wrapped__
         return run

@@ -117,6 +117,12 @@ class Place:
         """The content of one file, a megabyte at a time."""
         return _s3_pieces(self, name) if self.bucket else self.store.rest.artifact(self.key(name))
 
+    def holds(self, name: str) -> bool:
+        """True if the file is listed: the proxy answers a missing file with an error of any kind (500)."""
+        folder, _, last = name.rpartition("/")
+        listed = self.store.rest.artifacts(self.key(folder).rstrip("/")) if not self.bucket else []
+        return bool(self.bucket) or any(found["path"] == last for found in listed)
+
     def write(self, content: bytes) -> None:
         """Write one file; here ``root`` is the file's own path."""
         from mlflowctl.storage.errors import s3_errors
@@ -173,7 +179,7 @@ def _proxy_files(place: Place) -> Iterator[tuple[str, int]]:
     while folders:
         folder = folders.pop()
         for found in place.store.rest.artifacts(place.key(folder).rstrip("/")):
-            name = f"{folder}/{found['path']}".lstrip("/")
+            name = f"{folder}/{found['path']}" if folder else str(found["path"])
             if found.get("is_dir"):
                 folders.append(safe_name(name))
             else:

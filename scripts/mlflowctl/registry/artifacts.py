@@ -18,6 +18,7 @@ from mlflowctl.errors import MlflowctlError, NotFoundError, UnavailableError, Us
 from mlflowctl.registry.artifact_store import (
     UNCHANGED,
     ArtifactStore,
+    Place,
     place,
     resolve,
     run_root,
@@ -108,7 +109,7 @@ def _read(store: ArtifactStore, uri: str, folder: Path | None) -> Manifest:
         )
 
     def one(name: str) -> str:
-        with _named(name, uri):
+        with _named(where, name, uri):
             return _hash(where.pieces(name), sizes[name], folder / name if folder else None)
 
     with ThreadPoolExecutor(READERS) as pool:
@@ -142,17 +143,20 @@ def _hash(pieces: Iterator[bytes], size: int, target: Path | None) -> str:
 
 
 @contextmanager
-def _named(name: str, uri: str) -> Iterator[None]:
+def _named(where: Place, name: str, uri: str) -> Iterator[None]:
     """Errors about one file say which file it was."""
     import urllib3
 
     try:
         yield
-    except NotFoundError:
-        raise NotFoundError(
-            f"Artifact {name} of {uri} is missing.", state=UNCHANGED, next="Was it deleted? Try once more."
-        ) from None
     except MlflowctlError as exc:
+        gone = isinstance(exc, NotFoundError) or (isinstance(exc, UnavailableError) and not where.holds(name))
+        if gone:
+            raise NotFoundError(
+                f"Artifact {name} of {uri} is missing.",
+                state=UNCHANGED,
+                next="Was it deleted? Try once more.",
+            ) from None
         exc.what = f"Artifact {name} of {uri}: {exc.what}"
         raise
     except (OSError, urllib3.exceptions.HTTPError) as exc:

@@ -32,7 +32,7 @@ class Desk:
                 f"Promotions are recorded in the registry bucket, and {self.context.describe()} names no "
                 "object store.",
                 state="Nothing was changed.",
-                next="Export MLFLOW_S3_ENDPOINT_URL and AWS_… for it, or name a context: mlflowctl config show",
+                next="Export MLFLOW_S3_ENDPOINT_URL and its keys, or name a context: mlflowctl config show",
             )
         return Objects(self.context.s3)
 

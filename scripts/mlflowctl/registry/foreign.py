@@ -1,4 +1,4 @@
-"""Switches that were not made through the ledger, found in the history that the guard keeps in the database."""
+"""Switches that were not made through the ledger, found in the history that the guard keeps."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ class Ledger:
             raise self._broken(f"entry {number} cannot be read ({type(exc).__name__})") from None
         if schema != SCHEMA:
             raise MlflowctlError(
-                f"Entry {number} of the ledger of {self.model!r} was written by a newer mlflowctl ({schema}).",
+                f"Entry {number} of the ledger of {self.model!r} is of a newer mlflowctl ({schema}).",
                 state="Nothing was changed.",
                 next="python -m pip install --upgrade mlflowctl",
             )

@@ -153,7 +153,7 @@ def _switch(desk: Desk, move: Move, lease: Lease) -> None:
     limit = lease.ttl / 3
     if lease.remaining < 2 * limit:
         raise FencedError(
-            f"This command took too long: {lease.remaining:.0f} s of its lease are left, too few to switch safely.",
+            f"This command took too long: its lease ends in {lease.remaining:.0f} s, too soon to switch safely.",
             state="Nothing was changed.",
             next="Repeat the command.",
         )
@@ -173,9 +173,9 @@ def _settled(desk: Desk, move: Move) -> bool:
     """After a lost answer: whether the switch happened. Raises if that cannot be told either."""
     try:
         return reached(desk, move)
-    except UnavailableError as exc:
+    except UnavailableError:
         raise UnknownOutcome(
-            f"The MLflow server did not answer the switch of model {move.model!r}, nor afterwards ({exc.what})",
+            f"The MLflow server answered neither the switch of model {move.model!r} nor the look after it.",
             state="The switch may or may not have happened; the ledger holds the intent, so nothing is lost.",
             next=f"When the server answers again: mlflowctl model reconcile {quoted(move.model)}",
         ) from None

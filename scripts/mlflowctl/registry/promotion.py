@@ -187,8 +187,8 @@ def refuse_drift(model: str, state: dict[str, Any], champion: Version | None) ->
     if state["champion"] == now:
         return
     raise ConflictError(
-        f"The registry was changed behind the ledger of model {model!r}: the champion is {named(now)}, the ledger "
-        f"says {named(state['champion'])}.",
+        f"The registry was changed behind the ledger of model {model!r}: the champion is {named(now)}, "
+        f"the ledger says {named(state['champion'])}.",
         state="Nothing was changed.",
         next=f"mlflowctl model reconcile {quoted(model)}",
     )
@@ -225,8 +225,8 @@ def _judge(
     now = champion.version if champion else None
     if candidate["champion"] != now:
         raise ConflictError(
-            f"Version {challenger.version} was validated against champion {named(candidate['champion'])}; the "
-            f"champion is {named(now)}.",
+            f"Version {challenger.version} was validated against champion {named(candidate['champion'])}; "
+            f"the champion is {named(now)}.",
             state="Nothing was changed.",
             next=validate,
         )
@@ -268,8 +268,8 @@ def _untouched(desk: Desk, version: Version) -> None:
     changed = tampered(desk, version)
     if changed:
         raise GateFailedError(
-            f"The artifacts of version {version.version} of model {version.model!r} are not what was registered: "
-            f"{'; '.join(changed[:5])}.",
+            f"The artifacts of version {version.version} of model {version.model!r} are not what was "
+            f"registered: {'; '.join(changed[:5])}.",
             state="Nothing was changed.",
             next="Find out who changed them (the bucket keeps older versions), and register the model again.",
         )

@@ -84,11 +84,12 @@ def plan(desk: Desk, model: str, prefer: Prefer = "registry", head: Chained | No
 def _champion(desk: Desk, view: _View, prefer: Prefer) -> list[Mend]:
     said, now = view.head.state["champion"], view.champion.version if view.champion else None
     if view.champion is not None and view.champion.stage != "Production":
-        detail = f"names v{now}, which is in {view.champion.stage}; the guard is missing: mlflowctl bootstrap --mend"
+        detail = f"names v{now}, which is in {view.champion.stage}: mlflowctl bootstrap --mend"
         return [Mend(Action.ATTENTION, "alias champion", detail)]
     glass = broken_glass(view.champion) if view.champion else None
     if glass and view.champion and glass["from"] == said:
-        detail = f"record the rollback v{said} to v{now} by {glass['actor']['name']} at {glass['at']} (break glass)"
+        who = f"{glass['actor']['name']} at {glass['at']}"
+        detail = f"record the rollback v{said} to v{now} by {who} (break glass)"
         return [Mend(Action.CREATE, "ledger entry", detail, "glass", dict(glass))]
     if said == now:
         return []

@@ -68,7 +68,8 @@ class Registered:
         if not self.changed:
             return f"Nothing to do: v{number} of {model} is in the ledger."
         if self.staged:
-            return f"v{number} of {model} is registered, and the challenger. Next: mlflowctl model validate {quoted(model)}"
+            todo = f"mlflowctl model validate {quoted(model)}"
+            return f"v{number} of {model} is registered, and the challenger. Next: {todo}"
         note = f" {self.note}" if self.note else ""
         return (
             f"v{number} of {model} is registered.{note} Next: mlflowctl model stage {quoted(model)} {number}"

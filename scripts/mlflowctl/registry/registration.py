@@ -112,8 +112,8 @@ def registered_entry(desk: Desk, version: Version) -> Entry | None:
     entry = desk.ledger(version.model).read(int(number)).entry if number.isdigit() else None
     if entry is None or entry.kind != ledger_state.REGISTERED or entry.body["version"] != version.version:
         raise ConflictError(
-            f"Tag {REGISTERED_TAG} of version {version.version} of model {version.model!r} was changed: entry "
-            f"{number} of the ledger is not its registration.",
+            f"Tag {REGISTERED_TAG} of version {version.version} of model {version.model!r} was changed: "
+            f"entry {number} of the ledger is not its registration.",
             state="Nothing was changed.",
             next=f"mlflowctl model audit {quoted(version.model)}",
         )

@@ -70,7 +70,8 @@ def _already(state: dict[str, Any], champion: int, expect: int | None) -> Nothin
         return None
     return NothingToDo(
         champion,
-        f"v{champion} is champion since {last['actor']['name']} rolled back from v{last['from']} at {last['at']}. "
+        f"v{champion} is champion since {last['actor']['name']} rolled back from v{last['from']} "
+        f"at {last['at']}. "
         f"To go further back: --expect-champion {champion}",
     )
 
@@ -91,7 +92,7 @@ def _nowhere(model: str, why: str) -> IllegalMoveError:
     return IllegalMoveError(
         f"There is nothing to roll model {model!r} back to: {why}.",
         state="Nothing was changed.",
-        next=f"mlflowctl model history {quoted(model)}; any version can be promoted after: mlflowctl model stage",
+        next=f"mlflowctl model history {quoted(model)}; or stage, validate and promote another version",
     )
 
 
@@ -162,7 +163,7 @@ def execute(desk: Desk, move: Move, reason: str, *, wait: float) -> Chained | No
             return done
         if serving != move.champion:
             raise ConflictError(
-                f"The champion of model {move.model!r} is {named(serving)} by now, no longer v{move.champion}.",
+                f"The champion of model {move.model!r} is {named(serving)} by now, not v{move.champion}.",
                 state="Nothing was changed by this command.",
                 next=f"mlflowctl model status {quoted(move.model)}",
             )
@@ -205,9 +206,8 @@ def break_glass(desk: Desk, move: Move, reason: str) -> None:
 
     The intent stands as a tag on the target before the switch.
     """
-    facts = {
-        "from": move.champion, "to": move.version, "actor": desk.actor.as_dict(), "reason": reason, "at": now(),
-    }  # fmt: skip
+    who = desk.actor.as_dict()
+    facts = {"from": move.champion, "to": move.version, "actor": who, "reason": reason, "at": now()}
     desk.registry.tag(move.model, move.version, BREAK_GLASS_TAG, json.dumps(facts))
     desk.registry.move(move.model, move.version, "Production", timeout=20.0)
     for version, key, value in move.tags:

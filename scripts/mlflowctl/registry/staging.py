@@ -136,8 +136,9 @@ def execute(desk: Desk, move: Move, reason: str, *, wait: float) -> Chained:
         if move.verb == "stage":
             present = desk.registry.challenger(move.model)
             if (present.version if present else None) != move.challenger:
+                now = named(present.version if present else None)
                 raise ConflictError(
-                    f"Somebody was faster: the challenger is {named(present.version if present else None)} by now.",
+                    f"Somebody was faster: the challenger is {now} by now.",
                     state="Nothing was changed by this command.",
                     next=f"mlflowctl model status {quoted(move.model)}",
                 )
@@ -189,7 +190,7 @@ def approvable(desk: Desk, model: str, number: int) -> dict[str, Any]:
     candidate: dict[str, Any] = state["candidates"].get(str(number), {})
     if candidate.get("verdict") != "pass":
         raise IllegalMoveError(
-            f"Version {number} of model {model!r} has not passed a validation, so there is nothing to approve.",
+            f"Version {number} of model {model!r} has not passed a validation: there is nothing to approve.",
             state="Nothing was changed.",
             next=f"mlflowctl model validate {quoted(model)} {number}",
         )

@@ -96,11 +96,11 @@ def subject_of(desk: Desk, model: str, number: int | None) -> Version:
         raise IllegalMoveError(
             f"Model {model!r} has no challenger, and no version was named.",
             state="Nothing was changed.",
-            next=f"mlflowctl model validate {quoted(model)} VERSION, or: mlflowctl model stage {quoted(model)} VERSION",
+            next=f"mlflowctl model validate {quoted(model)} VERSION, or stage one first",
         )
     if version.stage in ("Production", "Archived"):
         raise IllegalMoveError(
-            f"Version {version.version} of model {model!r} is in {version.stage}; there is nothing to decide about it.",
+            f"Version {version.version} of model {model!r} is in {version.stage}; there is nothing to decide.",
             state="Nothing was changed.",
             next=f"mlflowctl model status {quoted(model)}",
         )

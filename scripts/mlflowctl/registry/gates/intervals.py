@@ -30,7 +30,7 @@ def normal_quantile(alpha: float) -> float:
     return -NormalDist().inv_cdf(alpha)
 
 
-def student_quantile(alpha: float, freedom: int) -> float:
+def student_quantile(alpha: float, freedom: float) -> float:
     """t with P(T > t) = alpha, for a t distribution with this many degrees of freedom (1 or more)."""
     from scipy.special import stdtrit  # type: ignore[import-untyped,unused-ignore]
 
@@ -83,35 +83,63 @@ def paired_mean(differences: Array, alpha: float) -> Interval:
     Raises:
         NoValue: too few rows.
     """
-    import numpy as np
 
     rows = int(differences.size)
     enough_rows(rows)
-    estimate, deviation = float(differences.mean()), float(differences.std(ddof=1))
-    method = "paired t, widened for skewness (Hall)"
-    if deviation == 0:
+    return _of_means([differences], alpha, "paired t, widened for skewness (Hall)", rows)
+
+
+def _of_means(parts: list[Array], alpha: float, method: str, rows: int) -> Interval:
+    """Bounds of the sum of the means of independent samples.
+
+    Degrees of freedom are Satterthwaite's (1946), each sample counting by its kurtosis: the variance of a
+    heavy-tailed sample is known less well than its size suggests.
+    """
+    estimate = math.fsum(float(part.mean()) for part in parts)
+    variances = [float(part.var(ddof=1)) / part.size for part in parts]
+    total = math.fsum(variances)
+    if total == 0:
         return Interval(estimate, estimate, estimate, alpha, method, rows)
-    skewness = float(np.mean(((differences - estimate) / differences.std()) ** 3))
-    t = student_quantile(alpha, rows - 1)
-    low = estimate - deviation * max(t / math.sqrt(rows), _unskewed(t, skewness, rows))
-    high = estimate + deviation * max(t / math.sqrt(rows), _unskewed(t, -skewness, rows))
-    return Interval(estimate, low, high, alpha, method, rows)
+    pairs = list(zip(parts, variances, strict=True))
+    freedom = total**2 / math.fsum(share**2 / _freedom(part) for part, share in pairs)
+    error = math.sqrt(total)
+    skewness = math.fsum(_central(part, 3) / part.size**2 for part in parts) / error**3
+    t = student_quantile(alpha, freedom)
+    low, high = (error * max(t, unskewed(t, sign * skewness)) for sign in (1, -1))
+    return Interval(estimate, estimate - low, estimate + high, alpha, method, rows)
 
 
-def _unskewed(t: float, skewness: float, rows: int) -> float:
-    """Half-width in standard deviations after Hall's cubic transformation (Hall 1992)."""
-    import numpy as np
+def _central(sample: Array, power: int) -> float:
+    """A central moment."""
+    return float(((sample - sample.mean()) ** power).mean())
 
+
+def _freedom(sample: Array) -> float:
+    """Degrees of freedom of a sample variance: 2n / (kurtosis - 1), which is n for a normal; at most n - 1."""
+    variance = float(sample.var())
+    if variance == 0:
+        return float(sample.size - 1)
+    kurtosis = _central(sample, 4) / variance**2
+    return max(1.0, min(sample.size - 1, 2 * sample.size / max(kurtosis - 1, 1e-9)))
+
+
+def unskewed(reach: float, skewness: float) -> float:
+    """How many standard errors to reach out, by Hall's cubic transformation (Hall 1992).
+
+    Args:
+        reach: standard errors without skewness.
+        skewness: of the estimate itself (for a mean of n rows: that of the rows / sqrt(n)).
+    """
     if abs(skewness) < 1e-9:
-        return t / math.sqrt(rows)
-    inner = 1 + skewness * (t / math.sqrt(rows) - skewness / (6 * rows))
-    return 3 / skewness * (float(np.cbrt(inner)) - 1)
+        return reach
+    return 3 / skewness * (math.cbrt(1 + skewness * (reach - skewness / 6)) - 1)
 
 
 def paired_auc(champion: Array, challenger: Array, positive: Array, alpha: float) -> Interval:
     """Difference of two areas under the ROC curve on the same rows (DeLong et al. 1988; Sun & Xu 2014).
 
-    The quantile is Student's with the smaller class's degrees of freedom, which is wider for few cases.
+    DeLong's variance is that of the mean change among positives plus that among negatives; the bounds then
+    are those of ``paired_mean``, so that few positives or skewed changes widen them.
 
     Args:
         champion: scores, shape (n,).
@@ -127,11 +155,8 @@ def paired_auc(champion: Array, challenger: Array, positive: Array, alpha: float
     enough_of_a_class(smaller)
     old_pos, old_neg = placements(champion, positive)
     new_pos, new_neg = placements(challenger, positive)
-    estimate = float(new_pos.mean() - old_pos.mean())
     gains, losses = new_pos - old_pos, new_neg - old_neg
-    variance = float(gains.var(ddof=1) / gains.size + losses.var(ddof=1) / losses.size)
-    half = student_quantile(alpha, smaller - 1) * math.sqrt(variance)
-    return Interval(estimate, estimate - half, estimate + half, alpha, "DeLong", int(positive.size))
+    return _of_means([gains, losses - losses.mean()], alpha, "DeLong", int(positive.size))
 
 
 def placements(scores: Array, positive: Array) -> tuple[Array, Array]:
@@ -160,9 +185,9 @@ def independent_means(champion: Array, challenger: Array, alpha: float) -> Inter
     """Difference of the means of two growing samples, valid however often it is looked at.
 
     One-sided asymptotic confidence sequence with a normal mixture (Waudby-Smith et al. 2024) on n = n1 + n0
-    outcomes with variance n (s1²/n1 + s0²/n0). For 0/1 outcomes each variance is that of the sample with one
-    success and one failure added (Agresti & Caffo 2000), so that an arm without a single failure is not
-    taken for perfect.
+    outcomes with variance n (s1²/n1 + s0²/n0). For 0/1 outcomes each variance is that of the sample with two
+    successes and two failures added (Agresti & Coull 1998), so that an arm without a single failure is not
+    taken for perfect; for others the bounds are widened for skewness as in ``paired_mean``.
 
     Args:
         champion: outcomes, shape (n0,).
@@ -170,7 +195,7 @@ def independent_means(champion: Array, challenger: Array, alpha: float) -> Inter
         alpha: of each bound, over all looks together.
 
     Raises:
-        NoValue: an arm has fewer than ``MIN_PER_ARM`` outcomes.
+        NoValue: an arm has fewer than ``MIN_PER_ARM`` outcomes, or almost all are the same number.
     """
     import numpy as np
 
@@ -180,16 +205,31 @@ def independent_means(champion: Array, challenger: Array, alpha: float) -> Inter
     binary = all(bool(np.isin(arm, (0.0, 1.0)).all()) for arm in (champion, challenger))
     variance = _mean_variance(champion, binary) + _mean_variance(challenger, binary)
     estimate = float(challenger.mean() - champion.mean())
-    half = math.sqrt(variance) * sequence_factor(total, alpha)
+    reach, error = sequence_factor(total, alpha), math.sqrt(variance)
+    skewness = 0.0
+    if not binary:
+        third = _central(challenger, 3) / challenger.size**2 - _central(champion, 3) / champion.size**2
+        skewness = third / error**3
+    low, high = (error * max(reach, unskewed(reach, sign * skewness)) for sign in (1, -1))
     method = "confidence sequence (valid at every look)"
-    return Interval(estimate, estimate - half, estimate + half, alpha, method, total)
+    return Interval(estimate, estimate - low, estimate + high, alpha, method, total)
 
 
 def _mean_variance(arm: Array, binary: bool) -> float:
     """Variance of the mean of one arm."""
+    import numpy as np
+
     if binary:
-        share = (float(arm.sum()) + 1) / (arm.size + 2)
-        return share * (1 - share) / arm.size
+        share = (float(arm.sum()) + 2) / (arm.size + 4)
+        return share * (1 - share) / float(arm.size)
+    _, counts = np.unique(arm, return_counts=True)
+    varied = int(arm.size - counts.max())
+    if varied < MIN_DIFFERING:
+        raise NoValue(
+            f"All but {varied} of {arm.size} outcomes of a version are the same number.",
+            fault="setup",
+            more=f"outcomes of which at least {MIN_DIFFERING} differ from the most common",
+        )
     return float(arm.var(ddof=1)) / float(arm.size)
 
 
