@@ -6,9 +6,10 @@ import getpass
 import os
 import socket
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from mlflowctl.settings import Context
+if TYPE_CHECKING:
+    from mlflowctl.settings import Context
 
 
 @dataclass(frozen=True)

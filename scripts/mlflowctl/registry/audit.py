@@ -124,7 +124,7 @@ def _read_all(ledger: Ledger) -> Iterator[tuple[int, Chained | None, str]]:
 
 def _link(found: Audit, entry: Entry, previous: str, number: int) -> None:
     if entry.previous != previous and number > 1:
-        what = f"entry {number} does not follow from the one before it: one of them was edited, inserted or moved"
+        what = f"entry {number} does not follow from the one before it: edited, inserted or moved"
         found.findings.append(Finding("edited", number, what))
     elif entry.previous != FIRST and number == 1:
         found.findings.append(Finding("edited", number, "entry 1 says that another one came before it"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from mlflowctl.errors import UsageError
 from mlflowctl.registry.actor import Actor, whoami
@@ -12,7 +13,9 @@ from mlflowctl.registry.ledger import Ledger
 from mlflowctl.registry.objects import Objects
 from mlflowctl.registry.port import StageRegistry
 from mlflowctl.registry.rest import Rest
-from mlflowctl.settings import Context
+
+if TYPE_CHECKING:
+    from mlflowctl.settings import Context
 
 
 @dataclass

@@ -153,7 +153,7 @@ def _switch(desk: Desk, move: Move, lease: Lease) -> None:
     limit = lease.ttl / 3
     if lease.remaining < 2 * limit:
         raise FencedError(
-            f"This command took too long: its lease ends in {lease.remaining:.0f} s, too soon to switch safely.",
+            f"This command took too long: its lease ends in {lease.remaining:.0f} s, too soon to switch.",
             state="Nothing was changed.",
             next="Repeat the command.",
         )

@@ -100,7 +100,7 @@ def subject_of(desk: Desk, model: str, number: int | None) -> Version:
         )
     if version.stage in ("Production", "Archived"):
         raise IllegalMoveError(
-            f"Version {version.version} of model {model!r} is in {version.stage}; there is nothing to decide.",
+            f"Version {version.version} of model {model!r} is in {version.stage}: nothing to decide.",
             state="Nothing was changed.",
             next=f"mlflowctl model status {quoted(model)}",
         )

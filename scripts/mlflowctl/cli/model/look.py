@@ -151,7 +151,7 @@ def audit(
     total = sum(len(one.findings) for one in found)
     if total:
         error = FindingsError(
-            f"{total} finding{'s' if total != 1 else ''} in {len(found)} ledger{'s' if len(found) != 1 else ''}.",
+            f"Findings: {total}. Ledgers read: {len(found)}.",
             state="Nothing was changed; what serves is not touched by this.",
             next="docs/runbook.md, ledger broken; changes by others: mlflowctl model reconcile NAME",
         )

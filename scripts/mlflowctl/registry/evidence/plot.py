@@ -24,12 +24,10 @@ class Mark:
     Attributes:
         at: percent of the width.
         label: the number, "" for none.
-        anchor: the side on which a label above or below it starts, so that none is cut off.
     """
 
     at: float
     label: str
-    anchor: str
 
 
 @dataclass(frozen=True)
@@ -60,9 +58,7 @@ def plot(gate: GateResult) -> Plot | None:
     scale = _Scale([one for one in values if math.isfinite(one)])
 
     def mark(value: float, digits: int | None = places) -> Mark:
-        at = scale(value)
-        anchor = "start" if at < 28 else "end" if at > 72 else "middle"
-        return Mark(round(at, 2), signed(value, digits) if math.isfinite(value) else "", anchor)
+        return Mark(round(scale(value), 2), signed(value, digits) if math.isfinite(value) else "")
 
     return Plot(
         zero=mark(0.0),
