@@ -64,7 +64,8 @@ def test_no_failure_hides_another(tmp_path):
     )
     (tmp_path / "bad" / "MLmodel").write_text("[")
     bad = replace(bad, registered_digest="0" * 64)
-    found = {one.name: one.verdict for one in final_checks(bad, None, Checks(custom=("no.such:check",)))}
+    results = final_checks(bad, None, Checks(custom=("no.such:check",)))
+    found = {one.name: one.verdict for one in results}
     assert {name for name, verdict in found.items() if verdict is Verdict.FAIL} == {
         "digests",
         "loads",
@@ -73,6 +74,15 @@ def test_no_failure_hides_another(tmp_path):
         "no.such:check",
     }
     assert found["example"] is Verdict.INCONCLUSIVE
+    assert next(one.detail for one in results if one.name == "signature") == "MLmodel is not YAML."
+
+
+def test_a_check_that_stumbles_fails_and_the_others_go_on(tmp_path):
+    odd = replace(subject(tmp_path / "odd"), trial=None)
+    found = {one.name: one for one in final_checks(odd, None, Checks())}
+    assert found["loads"].verdict is Verdict.FAIL
+    assert "stumbled: AttributeError" in found["loads"].detail
+    assert found["digests"].verdict is found["signature"].verdict is Verdict.PASS
 
 
 def test_files_that_changed_vanished_or_are_new_are_named(tmp_path):

@@ -46,7 +46,7 @@ def test_explain_says_for_each_reason_what_would_pass():
     assert explain(samples.failed()) == [
         "Version 8 must not replace version 7 (churn, judged 2026-11-24 22:05 UTC by anna).",
         "  failed: p95_latency_ms (guardrail): Version 8 is worse than version 7 by more than 5.",
-        "    to pass: a version that is not worse than version 7 (40.9) by 5 or more, with 95% confidence",
+        "    to pass: a version that is not worse than version 7 (40.9) by 5 or more, with 95 % confidence",
         "  failed: revenue_per_user (threshold): 3.91 misses the threshold of 4.",
         "    to pass: a version that has at least 4 (this one has 3.91)",
         "  failed: Signature fits the champion's (check, signature): input charges was double and is string",
@@ -90,7 +90,7 @@ def test_where_less_is_better_the_interval_is_turned_so_that_right_is_better():
 
     assert (turned.estimate, turned.low, turned.high, turned.limit) == (-0.8, -3.5, 1.9, -5.0)
     assert comparison(guardrail(), samples.passed()) == (
-        "Version 8 measured 0.8 worse: at most 3.5 worse, at most 1.9 better, each with 95% confidence."
+        "Version 8 measured 0.8 worse: at most 3.5 worse, at most 1.9 better, each with 95 % confidence."
     )
 
 

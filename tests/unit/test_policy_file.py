@@ -216,6 +216,20 @@ def test_the_digest_stays_where_the_meaning_does(written, change):
     assert digest(written(PLAIN.replace(*change))) == before
 
 
+def test_the_digest_does_not_depend_on_the_order_of_lists_though_reports_keep_it(written):
+    checks = PLAIN + "    checks: {custom: ['a:b', 'c:d']}\n"
+    before = digest(written(checks))
+    first, second = PLAIN.splitlines()[-2:]
+    turned = checks.replace(f"{first}\n{second}", f"{second}\n{first}").replace(
+        "'a:b', 'c:d'", "'c:d', 'a:b'"
+    )
+    path = written(turned)
+    assert digest(path) == before
+    policy = policy_file.load(path)["churn"]
+    assert [one.name for one in policy.metrics] == ["rmse", "roc_auc"]
+    assert policy.checks.custom == ("c:d", "a:b")
+
+
 @pytest.mark.parametrize("change", OTHER.values(), ids=OTHER)
 def test_the_digest_changes_with_the_meaning(written, change):
     assert change[0] in PLAIN

@@ -147,7 +147,7 @@ def test_every_plot_says_in_words_what_it_shows():
     for picture in pictures:
         assert picture["role"] == "img"
         assert set(picture["aria-labelledby"].split()) <= ids
-    assert "11.5 worse: at most 14.4 worse, at least 8.6 worse, each with 95% confidence" in page.text
+    assert "11.5 worse: at most 14.4 worse, at least 8.6 worse, each with 95 % confidence" in page.text
     assert "Required: not worse than version 7 by 5 or more; at most 200. Result: failed." in page.text
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 from tests.unit.strange_models import make
 
 from mlflowctl.registry.policy import Checks
-from mlflowctl.registry.sandbox import run_trial
+from mlflowctl.registry.sandbox import environments, run_trial, runner
 
 ROWS = pandas.DataFrame({"x": [1.0, 2.0, 3.0]})
 SECRET = "s3cr3t-of-the-promoter"
@@ -204,3 +206,32 @@ def test_the_folder_of_a_trial_is_removed(tmp_path, monkeypatch):
     run_trial(make(tmp_path / "absent", load="raise OSError"), None, Checks())
     assert list((tmp_path / "tmp").iterdir()) == []
     assert sys.stdin is not None
+
+
+def test_root_becomes_an_account_that_owns_nothing_where_that_account_can_read_what_is_needed(monkeypatch):
+    system = Path("/usr/bin/python3")
+    folder = Path(tempfile.mkdtemp())  # not pytest's own, which that account cannot enter
+    try:
+        monkeypatch.setattr(runner.sys, "executable", str(system))
+        user, notes = runner._account(folder, [system])
+        if os.geteuid() != 0:
+            assert (user, notes) == (None, [])
+            return
+        assert (user, notes) == ("nobody", []), "is there a system Python?"
+        tell = "import os; os.close(0); print(os.getuid(), os.getgroups(), open('/etc/shadow').read())"
+        job = {"limits": {}, "read": ["/"], "write": [str(folder)], "network": False}
+        (folder / "job.json").write_text(json.dumps(job | {"command": [str(system), "-I", "-c", tell]}))
+        (folder / "job.json").chmod(0o644)
+        ended, missing = runner._watch(folder, environments.Environment(system, "", ()), user, 20)
+        assert missing == []
+        assert "PermissionError" in ended
+        assert "/etc/shadow" in ended
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_root_that_cannot_change_its_account_has_no_powers_left(tmp_path):
+    powers = "return [open('/proc/self/status').read().split('CapEff:')[1].split()[0]] * len(rows)"
+    trial = run_trial(make(tmp_path / "powers", powers, example=False), ROWS, Checks(), repeat_latency=1)
+    assert trial.predictions.tolist() == ["0" * 16] * 3
+    assert os.geteuid() != 0 or not trial.notes or "without root's powers" in trial.notes[0]

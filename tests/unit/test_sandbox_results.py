@@ -62,6 +62,12 @@ def test_numbers_texts_and_booleans_come_through(tmp_path, values):
     assert numpy.array_equal(trial.read_predictions(path, 3), numpy.array(values), equal_nan=values[0] == 1.5)
 
 
+def test_what_a_header_claims_is_looked_at_before_memory_is_taken(tmp_path):
+    (tmp_path / "predictions.npy").write_bytes(claiming((3, 10**9)))
+    with pytest.raises(NotBelievable, match="no array of numbers"):
+        trial.read_predictions(tmp_path / "predictions.npy", 3)
+
+
 def test_links_pipes_and_long_files_are_not_read(tmp_path):
     (tmp_path / "secret").write_text('{"ok": true}')
     (tmp_path / "link").symlink_to(tmp_path / "secret")

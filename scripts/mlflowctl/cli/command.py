@@ -48,6 +48,7 @@ def command(name: str) -> Callable[[Callable[..., Any]], Callable[..., None]]:
         def run(**arguments: Any) -> None:
             console = Console(name, as_json=bool(arguments.get("as_json")))
             try:
+                _refuse_exit_code_alone(name, arguments)
                 result = function(console, **arguments)
             except KeyboardInterrupt:
                 fail(console, InterruptedByUser("Interrupted.", next="mlflowctl status"))
@@ -69,6 +70,16 @@ def command(name: str) -> Callable[[Callable[..., Any]], Callable[..., None]]:
         return run
 
     return decorate
+
+
+def _refuse_exit_code_alone(name: str, arguments: dict[str, Any]) -> None:
+    """``--exit-code`` says how a dry run ends; where nothing is run dry it would be silently ignored."""
+    if arguments.get("exit_code") and arguments.get("dry_run") is False:
+        raise UsageError(
+            "--exit-code goes with --dry-run.",
+            state="Nothing was changed.",
+            next=f"mlflowctl {name.replace('.', ' ')} --help",
+        )
 
 
 def fail(console: Console, error: MlflowctlError) -> NoReturn:

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 @command("demo")
 def demo(console: Console, data_dir: DataDirOption = None, as_json: JsonOption = False) -> Any:
-    """Start the stack, prove it, train two models on real data, and promote the better one."""
+    """Start the stack, prove it, and take real models through the lifecycle."""
     from mlflowctl import demo as work
     from mlflowctl.bring_up import bring_up
     from mlflowctl.cli.smoke import run_and_report
@@ -35,10 +35,11 @@ def demo(console: Console, data_dir: DataDirOption = None, as_json: JsonOption =
     )
     console.progress("2. Smoke test")
     run_and_report(console, context)
-    console.progress(f"3. Two models on real data, registered as {work.MODEL!r}")
-    rows = work.run(context, console.progress)
+    console.progress(f"3. Three models on real data, as {work.MODEL!r}, through the whole lifecycle")
+    folder = layout.root / "demo"
+    done = work.run(context, folder, console.progress)
     console.table(
-        ("version", "stage", "validation", "aliases", "algorithm", "ROC AUC"),
+        ("version", "stage", "validation", "aliases", "algorithm", "accuracy"),
         [
             (
                 row["version"],
@@ -46,14 +47,14 @@ def demo(console: Console, data_dir: DataDirOption = None, as_json: JsonOption =
                 row["validation_status"],
                 ", ".join(row["aliases"]) or "-",
                 row["algorithm"],
-                row["holdout_roc_auc"],
+                row["holdout_accuracy"],
             )
-            for row in rows
+            for row in done["versions"]
         ],
     )
     for line in _what_next(context.tracking_uri, layout):
         console.result(line)
-    return {"model": work.MODEL, "versions": rows, "tracking_uri": context.tracking_uri}
+    return done | {"tracking_uri": context.tracking_uri}
 
 
 def _what_next(uri: str, layout: Layout) -> list[str]:
@@ -67,8 +68,10 @@ def _what_next(uri: str, layout: Layout) -> list[str]:
     lines = [
         "",
         f"Look at it:  {uri}/#/models",
-        f'Use it:      eval "$({command} env)", then load models:/demo-breast-cancer@champion',
-        f"Try next:    {command} status",
+        f'Use it:      eval "$({command} env)", then load models:/demo-digits@champion',
+        f"Read:        {layout.root}/demo/report-v*.html",
+        f"Try next:    {command} model history demo-digits",
+        f"             {command} model status",
         f"             {command} doctor",
         f"             {command} down",
     ]

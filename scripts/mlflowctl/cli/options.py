@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflowctl.console import Console
-from mlflowctl.errors import FindingsError
+from mlflowctl.errors import FindingsError, UsageError
 
 if TYPE_CHECKING:
     from mlflowctl.plan import Step
@@ -19,15 +19,27 @@ def layout_of(data_dir: Path | None) -> Layout:
     """The stack's folder: the option, else MLFLOWCTL_DATA_DIR, else .mlflowctl here."""
     from mlflowctl.stack.layout import DEFAULT_DATA_DIR, Layout
 
-    return Layout.at(data_dir or os.environ.get("MLFLOWCTL_DATA_DIR") or DEFAULT_DATA_DIR)
+    return Layout.at(_folder(data_dir) or DEFAULT_DATA_DIR)
 
 
 def context_from(context: str | None, data_dir: Path | None) -> Context:
     """The context that the options name, or the one that the rules choose."""
     from mlflowctl.settings import resolve
 
-    folder = data_dir or os.environ.get("MLFLOWCTL_DATA_DIR")
-    return resolve(context=context, data_dir=Path(folder) if folder else None)
+    return resolve(context=context, data_dir=_folder(data_dir))
+
+
+def _folder(data_dir: Path | None) -> Path | None:
+    """The folder that the option names, else the variable; a file is refused from both alike."""
+    exported = os.environ.get("MLFLOWCTL_DATA_DIR")
+    folder = data_dir or (Path(exported) if exported else None)
+    if folder and folder.expanduser().is_file():
+        raise UsageError(
+            f"Invalid value for 'MLFLOWCTL_DATA_DIR': dir '{folder}' is a file.",
+            state="Nothing was changed.",
+            next="Let it name the folder of a stack, or: unset MLFLOWCTL_DATA_DIR",
+        )
+    return folder
 
 
 def print_steps(console: Console, steps: list[Step], *, exit_code: bool) -> Any:

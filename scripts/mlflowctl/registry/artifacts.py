@@ -158,6 +158,7 @@ def _named(where: Place, name: str, uri: str) -> Iterator[None]:
                 next="Was it deleted? Try once more.",
             ) from None
         exc.what = f"Artifact {name} of {uri}: {exc.what}"
+        exc.args = (exc.what,)
         raise
     except (OSError, urllib3.exceptions.HTTPError) as exc:
         raise UnavailableError(

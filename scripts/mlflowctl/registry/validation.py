@@ -223,7 +223,9 @@ def _look(
     desk: Desk, model: str, new: Subject, champion: Version | None, policy: Policy, tables: _Tables
 ) -> tuple[int, float]:
     """Which look at this holdout it is, and what it may spend. Without a champion nothing is compared."""
-    if tables.holdout is None or champion is None:
+    if tables.holdout is None:
+        return 0, policy.alpha
+    if champion is None:
         return 1, policy.alpha
     asked = question(new.manifest.digest, champion.version, policy.digest, tables.holdout.digest)
     look = ledger_state.next_look(head_of(desk, model).state, tables.holdout.digest, asked)
@@ -342,7 +344,7 @@ def _evidence(
         at=now(),
         actor=desk.actor.as_dict(),
         reason=reason,
-        policy=asdict(policy),
+        policy={name: value for name, value in asdict(policy).items() if name != "folder"},
         holdout={"location": holdout.location, "digest": holdout.digest, "rows": len(holdout.frame)}
         if holdout
         else None,

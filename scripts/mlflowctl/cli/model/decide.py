@@ -33,7 +33,7 @@ from mlflowctl.cli.model.common import (
 )
 from mlflowctl.cli.options import print_steps
 from mlflowctl.console import Console
-from mlflowctl.errors import GateFailedError, InconclusiveError
+from mlflowctl.errors import FindingsError, GateFailedError, InconclusiveError, UsageError
 
 if TYPE_CHECKING:
     from mlflowctl.registry.desk import Desk
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 OverrideOption = Annotated[
     bool,
     typer.Option(
-        "--override-gate", help="Promote although the gates do not say pass; wants a reason, kept for ever."
+        "--override-gate", help="Although the gates do not say pass. Wants a reason, which is kept for ever."
     ),
 ]
 
@@ -52,7 +52,10 @@ def validate(
     console: Console,
     name: ModelArgument,
     version: Annotated[
-        int | None, typer.Argument(metavar="[VERSION]", min=1, help="Default: the challenger.")
+        int | None,
+        typer.Argument(
+            metavar="VERSION", min=1, help="Number of the model version; default: the challenger."
+        ),
     ] = None,
     policy: PolicyOption = POLICY,
     report: Annotated[
@@ -63,10 +66,9 @@ def validate(
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
-    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> Any:
-    """Judge a version against the champion: gates and checks. Exit 0 pass, 3 fail, 4 inconclusive."""
+    """Judge a version against the champion by gates and checks. Exit 0 pass, 3 fail, 4 inconclusive."""
     from mlflowctl.registry import validation as work
     from mlflowctl.registry.policy_file import for_model
 
@@ -116,17 +118,41 @@ def plan(
     override_gate: OverrideOption = False,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
-    exit_code: ExitCodeOption = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit 6 if there is something to do.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> Any:
-    """Show what a promotion of the challenger would change; reads only."""
+    """Show what promoting the challenger would change. Reads only."""
+    from mlflowctl.registry.ledger import quoted
+
     desk = desk_for(context, data_dir)
     planned = _plan(desk, name, policy, override_gate)
+    apply_it = _saved(planned, out, policy) if out else f"mlflowctl model promote {quoted(name)}"
     if out:
+        console.progress(f"Plan saved: {apply_it}")
+    more = {"observed": planned.observed, "saved": str(out) if out else None}
+    try:
+        return show_plan(console, planned.move, exit_code=exit_code) | more
+    except FindingsError as exc:
+        exc.result, exc.next = exc.result | more, apply_it
+        raise
+
+
+def _saved(planned: Plan, out: Path, policy: Path) -> str:
+    """Save the plan; returns the command that carries it out."""
+    from mlflowctl.registry.ledger import quoted
+
+    try:
         planned.save(out)
-        console.progress(f"Plan saved: mlflowctl model apply {out}")
-    answer = show_plan(console, planned.move, exit_code=exit_code)
-    return answer | {"observed": planned.observed, "saved": str(out) if out else None}
+    except OSError as exc:
+        raise UsageError(
+            f"The plan cannot be written to {out}: {exc.strerror or exc}.",
+            state="Nothing was changed.",
+            next="Name a file in a folder that exists and that you may write to.",
+        ) from None
+    where = "" if policy == POLICY else f" --policy {quoted(str(policy))}"
+    return f"mlflowctl model apply {quoted(str(out))}{where}"
 
 
 def _plan(desk: Desk, name: str, policy: Path, override: bool) -> Plan:
@@ -144,15 +170,15 @@ def apply(
     ],
     policy: PolicyOption = POLICY,
     reason: ReasonOption = "",
+    lease_wait: LeaseWaitOption = LEASE_WAIT,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
     yes: YesOption = False,
-    lease_wait: LeaseWaitOption = LEASE_WAIT,
     as_json: JsonOption = False,
 ) -> Any:
-    """Carry out a saved plan; refused (exit 5) if anything that it rests on has moved on."""
+    """Carry out a saved plan. Refused (exit 5) if anything that it rests on has moved on."""
     from mlflowctl.registry import promotion
 
     saved = promotion.load(file)
@@ -178,15 +204,15 @@ def promote(
     policy: PolicyOption = POLICY,
     override_gate: OverrideOption = False,
     reason: ReasonOption = "",
+    lease_wait: LeaseWaitOption = LEASE_WAIT,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
     yes: YesOption = False,
-    lease_wait: LeaseWaitOption = LEASE_WAIT,
     as_json: JsonOption = False,
 ) -> Any:
-    """Make the validated challenger the champion: plan and apply in one."""
+    """Make the validated challenger the champion. Plan and apply in one."""
     if override_gate:
         reason_needed(reason, "--override-gate")
     desk = desk_to_change(console, context, data_dir)

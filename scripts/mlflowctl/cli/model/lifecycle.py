@@ -51,20 +51,20 @@ def register(
         typer.Option(
             "--adopt",
             metavar="VERSION",
-            help="Take a version into the ledger that was registered without it.",
+            min=1,
+            help="Instead of SOURCE: take a version into the ledger that was registered without it.",
         ),
     ] = None,
     policy: PolicyOption = POLICY,
     reason: ReasonOption = "",
+    lease_wait: LeaseWaitOption = LEASE_WAIT,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
-    yes: YesOption = False,
-    lease_wait: LeaseWaitOption = LEASE_WAIT,
     as_json: JsonOption = False,
 ) -> Any:
-    """Register a version: stage None, validation pending, the SHA-256 of every artifact recorded."""
+    """Register a version at stage None, validation pending. Every artifact's SHA-256 is recorded."""
     from mlflowctl.registry import registering
 
     if (source is None) == (adopt is None):
@@ -90,16 +90,16 @@ def stage(
     replace: Annotated[
         int | None,
         typer.Option(
-            "--replace", metavar="VERSION", help="The present challenger, which is archived by this."
+            "--replace", metavar="VERSION", min=1, help="The present challenger, which is archived by this."
         ),
     ] = None,
     reason: ReasonOption = "",
+    lease_wait: LeaseWaitOption = LEASE_WAIT,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
     yes: YesOption = False,
-    lease_wait: LeaseWaitOption = LEASE_WAIT,
     as_json: JsonOption = False,
 ) -> Any:
     """Make a version the challenger (Staging)."""
@@ -131,10 +131,9 @@ def approve(
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
-    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> Any:
-    """Approve a validated version; good for its present evidence alone, and not by who proposed it."""
+    """Approve a validated version that somebody else proposed. Good for its present evidence alone."""
     from mlflowctl.plan import Action, Step
     from mlflowctl.registry import staging
 
@@ -155,12 +154,12 @@ def archive(
     name: ModelArgument,
     version: VersionArgument,
     reason: ReasonOption = "",
+    lease_wait: LeaseWaitOption = LEASE_WAIT,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
     yes: YesOption = False,
-    lease_wait: LeaseWaitOption = LEASE_WAIT,
     as_json: JsonOption = False,
 ) -> Any:
     """Put a version away that is neither needed nor champion."""
@@ -188,15 +187,14 @@ def retire(
         typer.Option("--confirm", metavar="NAME", help="The model's name, typed again.", show_default=False),
     ] = "",
     reason: ReasonOption = "",
+    lease_wait: LeaseWaitOption = LEASE_WAIT,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
-    yes: YesOption = False,
-    lease_wait: LeaseWaitOption = LEASE_WAIT,
     as_json: JsonOption = False,
 ) -> Any:
-    """Take a model out of service: its champion is archived, and nothing serves. The only way to that."""
+    """Take a model out of service: its champion is archived. The only way to no champion at all."""
     from mlflowctl.registry import staging
 
     desk = desk_to_change(console, context, data_dir)
@@ -218,15 +216,14 @@ def freeze(
     console: Console,
     name: ModelArgument,
     reason: ReasonOption = "",
+    lease_wait: LeaseWaitOption = LEASE_WAIT,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
-    yes: YesOption = False,
-    lease_wait: LeaseWaitOption = LEASE_WAIT,
     as_json: JsonOption = False,
 ) -> Any:
-    """Stop promotions of a model until unfreeze; rollback still works."""
+    """Stop promotions of a model until unfreeze. Rollback still works."""
     return _freezing(console, name, True, reason, context, data_dir, dry_run, exit_code, lease_wait)
 
 
@@ -235,12 +232,11 @@ def unfreeze(
     console: Console,
     name: ModelArgument,
     reason: ReasonOption = "",
+    lease_wait: LeaseWaitOption = LEASE_WAIT,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
-    yes: YesOption = False,
-    lease_wait: LeaseWaitOption = LEASE_WAIT,
     as_json: JsonOption = False,
 ) -> Any:
     """Allow promotions of a model again."""

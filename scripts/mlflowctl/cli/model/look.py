@@ -12,7 +12,7 @@ from mlflowctl.console import Console
 from mlflowctl.errors import FindingsError
 
 OptionalModel = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="Name of the registered model; default: all.")
+    str | None, typer.Argument(metavar="NAME", help="Name of the registered model; default: all.")
 ]
 
 
@@ -24,7 +24,7 @@ def status(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> Any:
-    """Show champion, challenger and what is under way, of one model or of all."""
+    """Show who serves and what is under way, of one model or of all."""
     from mlflowctl.registry import report
 
     desk = desk_for(context, data_dir)
@@ -108,7 +108,10 @@ def explain(
     console: Console,
     name: ModelArgument,
     version: Annotated[
-        int | None, typer.Argument(metavar="[VERSION]", min=1, help="Default: the one validated last.")
+        int | None,
+        typer.Argument(
+            metavar="VERSION", min=1, help="Number of the model version; default: the one validated last."
+        ),
     ] = None,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
@@ -131,7 +134,7 @@ def audit(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> Any:
-    """Read the whole ledger again, every hash and witness, of one model or of all; exit 6 on any finding."""
+    """Read the whole ledger again, every hash and witness. Exit 6 on any finding."""
     from mlflowctl.registry import audit as work
     from mlflowctl.registry import ledger
 

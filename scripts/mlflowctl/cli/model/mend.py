@@ -42,6 +42,7 @@ def rollback(
         typer.Option(
             "--expect-champion",
             metavar="VERSION",
+            min=1,
             help="Only if this version is champion; a repeat does nothing.",
         ),
     ] = None,
@@ -60,15 +61,15 @@ def rollback(
         typer.Option("--break-glass", help="Without the object store: to alias previous; wants a reason."),
     ] = False,
     reason: ReasonOption = "",
+    lease_wait: LeaseWaitOption = LEASE_WAIT,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
     yes: YesOption = False,
-    lease_wait: LeaseWaitOption = LEASE_WAIT,
     as_json: JsonOption = False,
 ) -> Any:
-    """Back to the last good champion. The version rolled back from never comes back by a rollback."""
+    """Go back to the last good champion. The version rolled back from is never chosen again by this."""
     from mlflowctl.registry import rollback as work
 
     if accept_unloadable:
@@ -119,15 +120,15 @@ def reconcile(
         bool, typer.Option("--break-lease", help="End the lease of a command that died; wants a reason.")
     ] = False,
     reason: ReasonOption = "",
+    lease_wait: LeaseWaitOption = LEASE_WAIT,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
     yes: YesOption = False,
-    lease_wait: LeaseWaitOption = LEASE_WAIT,
     as_json: JsonOption = False,
 ) -> Any:
-    """Show where stages, aliases, tags and ledger disagree, and mend it after asking."""
+    """Show where registry and ledger disagree, and mend it. Asks before it changes anything."""
     from mlflowctl.registry import reconcile as work
 
     chosen = work.PREFERENCES.get(prefer)

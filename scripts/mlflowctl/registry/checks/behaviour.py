@@ -17,11 +17,8 @@ def loads(challenger: Subject, champion: Subject | None, policy: Checks) -> Chec
     if not trial.ok:
         verdict = Verdict.FAIL if trial.attempted else Verdict.INCONCLUSIVE
         return CheckResult("loads", "", verdict, trial.error, trial.next or "mlflowctl model explain")
-    rows = (
-        ""
-        if trial.predictions is None
-        else f", {len(trial.predictions):,} rows in {trial.predict_seconds:.2f} s"
-    )
+    rows = "" if trial.predictions is None else f", {len(trial.predictions):,} rows"
+    rows += "" if trial.predict_seconds is None else f" in {trial.predict_seconds:.2f} s"
     notes = "".join(f" {note}" for note in trial.notes)
     loaded = f"loaded in {trial.load_seconds:.1f} s" if trial.load_seconds is not None else "loaded"
     seconds = (trial.load_seconds or 0.0) + (trial.predict_seconds or 0.0)

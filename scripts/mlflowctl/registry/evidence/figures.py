@@ -47,12 +47,12 @@ def signed(value: float, places: int | None = None) -> str:
 
 
 def percent(share: float) -> str:
-    """0.975 as "97.5%"."""
-    return f"{share * 100:.4g}%"
+    """0.975 as "97.5 %"."""
+    return f"{share * 100:.4g} %"
 
 
 def confidence(alpha: float) -> str:
-    """The confidence of a bound whose error is alpha: 0.05 as "95% confidence"."""
+    """The confidence of a bound whose error is alpha: 0.05 as "95 % confidence"."""
     return f"{percent(1 - alpha)} confidence"
 
 

@@ -1,0 +1,104 @@
+"""Models on the shared stack, and a stack of this folder's own for whatever is killed or stopped."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# The replay of the write-ahead log is the guard's own.
+sys.path.insert(0, str(Path(__file__).parents[1] / "guard"))
+
+from promotion_commands import Runner
+from promotion_world import World, unique
+
+from mlflowctl.registry.desk import Desk
+from mlflowctl.stack.layout import Layout
+
+LOG_A_MODEL = """
+import mlflow, numpy
+from mlflow.models import infer_signature
+from sklearn.linear_model import LogisticRegression
+x = numpy.array([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0]])
+model = LogisticRegression().fit(x, [0, 0, 1, 1])
+mlflow.set_experiment("tiny")
+with mlflow.start_run():
+    made = mlflow.sklearn.log_model(model, name="model", signature=infer_signature(x, model.predict(x)))
+print("models:/" + made.model_id)
+"""
+
+
+def log_a_model(stack, code: str = LOG_A_MODEL) -> str:
+    """Log a tiny real model, as a training script does; returns what the script printed last."""
+    from tests.stack.conftest import clean_environment
+
+    environment = clean_environment(MLFLOW_TRACKING_URI=stack.uri, MLFLOW_DISABLE_TELEMETRY="true")
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().splitlines()[-1]
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[Runner]:
+    made = Runner()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def tiny(stack) -> str:
+    """A logged model on the shared stack."""
+    return log_a_model(stack)
+
+
+@pytest.fixture(scope="session")
+def own(folders: Callable[[], Path]):
+    """A stack whose parts may be killed; PostgreSQL writes what the replay of its log needs."""
+    from promotion_wal import log_everything
+
+    from tests.stack.conftest import Stack, _end
+
+    stack = Stack(Layout.at(folders() / "own"))
+    try:
+        stack.up()
+        log_everything(stack)
+        yield stack
+    finally:
+        _end(stack)
+
+
+@pytest.fixture(scope="session")
+def own_tiny(own) -> str:
+    return log_a_model(own)
+
+
+def _maker(stack, runner: Runner, source: str, tmp_path: Path) -> Callable[..., World]:
+    def make(versions: int = 0, name: str = "", champions: int = 0, **policy: object) -> World:
+        world = World(Desk(stack.context), runner, stack.layout.root, source, name or unique(), tmp_path)
+        answer = world.plain("registered-models/create")
+        assert answer.ok, answer.text
+        world.write_policy(**policy)
+        made = world.versions(versions)
+        world.promote(*made[:champions])
+        return world
+
+    return make
+
+
+@pytest.fixture
+def make_model(stack, runner: Runner, tiny: str, tmp_path: Path) -> Callable[..., World]:
+    """Make a model on the shared stack: so many versions, the first ones champions one after the other."""
+    return _maker(stack, runner, tiny, tmp_path)
+
+
+@pytest.fixture
+def make_own_model(own, runner: Runner, own_tiny: str, tmp_path: Path) -> Callable[..., World]:
+    """The same on this folder's own stack."""
+    return _maker(own, runner, own_tiny, tmp_path)

@@ -1,0 +1,124 @@
+"""The test's side of the runner: start a command, wait for it, read what it said."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Done:
+    """How a command ended.
+
+    Attributes:
+        arguments: of the command.
+        code: its exit code; negative: the signal that ended it.
+        out: stdout.
+        err: stderr.
+        trace: every request to a server, ``METHOD path``.
+    """
+
+    arguments: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+    trace: list[str]
+
+    @property
+    def json(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    def expect(self, *codes: int) -> Done:
+        """The same, after checking that it ended as it may."""
+        assert self.code in (codes or (0,)), f"{' '.join(self.arguments)}: exit {self.code}\n{self.out}{self.err}"
+        assert "Traceback" not in self.err, self.err
+        return self
+
+
+class Started:
+    """A command that is running."""
+
+    def __init__(self, runner: Runner, pid: int, folder: Path, arguments: tuple[str, ...]) -> None:
+        self.runner, self.pid, self.folder, self.arguments = runner, pid, folder, arguments
+
+    def wait(self, timeout: float = 90) -> Done:
+        deadline = time.monotonic() + timeout
+        while (code := self.runner.ask({"poll": self.pid})) is None:
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+                raise TimeoutError(f"{' '.join(self.arguments)}: {(self.folder / 'err').read_text()}")
+            time.sleep(0.01)
+        said = [(self.folder / name).read_text() for name in ("out", "err", "trace")]
+        return Done(self.arguments, code, said[0], said[1], said[2].splitlines())
+
+    def wait_until_stopped(self, timeout: float = 30) -> None:
+        """Until the command has suspended itself."""
+        import psutil
+
+        deadline = time.monotonic() + timeout
+        while psutil.Process(self.pid).status() != psutil.STATUS_STOPPED:
+            assert time.monotonic() < deadline, f"{' '.join(self.arguments)} did not stop"
+            time.sleep(0.01)
+
+    def wake(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+
+class Runner:
+    """One warm process that forks commands; may be used by several threads."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.scratch = tempfile.TemporaryDirectory(prefix="mlflowctl-commands-")
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("promotion_runner.py"))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n"
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with self.lock:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            return json.loads(self.process.stdout.readline())
+
+    def start(
+        self,
+        data_dir: Path,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        kill_before: int = 0,
+        stop_before: int = 0,
+        ttl: float = 0,
+    ) -> Started:
+        """Start ``mlflowctl ARGUMENTS`` on the stack in ``data_dir``."""
+        folder = Path(tempfile.mkdtemp(dir=self.scratch.name))
+        request = {
+            "args": arguments,
+            "env": {"MLFLOWCTL_DATA_DIR": str(data_dir), "CI": "true", **(env or {})},
+            "folder": str(folder),
+            "kill_before": kill_before,
+            "stop_before": stop_before,
+            "ttl": ttl,
+        }
+        (folder / "trace").touch()
+        return Started(self, self.ask(request), folder, arguments)
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(30)
+        self.scratch.cleanup()
