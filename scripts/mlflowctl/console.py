@@ -80,7 +80,12 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for index, name in enumerate(columns):
+        cells = [str(row[index]) for row in rows]
+        # What is copied (names, numbers, times) stays in one piece; in a narrow terminal sentences are folded.
+        whole = all(" " not in cell and len(cell) <= 40 for cell in cells)
+        table.add_column(name, no_wrap=whole, overflow="fold")
     for row in rows:
         table.add_row(*[Text(str(cell)) for cell in row])
     RichConsole().print(table)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -129,6 +130,26 @@ def test_what_a_good_model_leaves_running_is_ended_as_well(tmp_path):
         f"import subprocess\nsubprocess.Popen(['sleep', '{mark}'], start_new_session=True)\nreturn rows['x']"
     )
     assert run_trial(make(tmp_path / "leaver", leaves), ROWS, Checks(), repeat_latency=1).ok
+    assert not _running(mark)
+
+
+def test_killing_the_tool_ends_the_model(tmp_path):
+    mark = f"86402.{os.getpid()}"
+    model = make(tmp_path / "orphan", f"import os\nos.execvp('sleep', ['sleep', '{mark}'])")
+    tool = (
+        "import pathlib, pandas; from mlflowctl.registry.sandbox import run_trial;"
+        "from mlflowctl.registry.policy import Checks;"
+        f"run_trial(pathlib.Path({str(model)!r}), pandas.DataFrame({{'x': [1.0]}}), Checks())"
+    )
+    process = subprocess.Popen([sys.executable, "-c", tool])
+    try:
+        until = time.monotonic() + 60
+        while not _running(mark) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert _running(mark), "it never began"
+    finally:
+        process.kill()
+        process.wait()
     assert not _running(mark)
 
 

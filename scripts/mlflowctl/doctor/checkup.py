@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mlflowctl.doctor import components, machine, registry
+from mlflowctl.doctor import components, machine, promotions, registry
 from mlflowctl.doctor.check import Check, Finding, Result, Skip
 from mlflowctl.errors import MlflowctlError
 from mlflowctl.settings import Context
@@ -26,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     registry.DUPLICATES,
     registry.ALIASES,
     registry.BUCKETS,
+    promotions.LEDGERS,
 )
 
 

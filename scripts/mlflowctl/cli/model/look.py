@@ -29,8 +29,11 @@ def status(
 
     desk = desk_for(context, data_dir)
     found = [report.status(desk, one) for one in ([name] if name else desk.registry.models())]
+    if not found:
+        console.result("There is no registered model.")
+        return {"models": []}
     console.table(
-        ("model", "champion", "challenger", "previous", "validation", "remarks"),
+        ("model", "champion", "challenger", "previous", "validation"),
         [
             (
                 one["model"],
@@ -38,11 +41,14 @@ def status(
                 _v(one["challenger"]),
                 _v(one["previous"]),
                 one["validation_status"] or "-",
-                "; ".join(one["remarks"]) or "-",
             )
             for one in found
         ],
     )
+    # Below the table: a remark is a sentence, often with a command to copy.
+    for one in found:
+        for remark in one["remarks"]:
+            console.result(f"{one['model']}: {remark}")
     return {"models": found}
 
 
@@ -65,12 +71,15 @@ def history(
     from mlflowctl.registry import report
 
     rows = report.history(desk_for(context, data_dir), name, limit)
+    if not rows:
+        console.result(f"The ledger of {name} is empty: nothing was done with mlflowctl model yet.")
+        return {"model": name, "entries": []}
     console.table(
         ("entry", "at", "what", "champion", "who", "reason"),
         [
             (
                 row["entry"],
-                row["at"],
+                f"{row['at'][:19]}Z",
                 row["what"],
                 _v(row["champion"]),
                 row["actor"]["name"],
@@ -142,6 +151,8 @@ def audit(
     found = []
     for model in [name] if name else ledger.models(desk.objects):
         done = work.audit(desk, model)
+        if not (done.entries or done.findings):
+            desk.registry.model_tags(model)  # raises if there is no such model either
         found.append(done)
         console.result(
             f"{model}: {done.entries} entries, {len(done.findings)} findings, head {done.head[:12]}"
@@ -150,6 +161,8 @@ def audit(
             console.result(f"  {finding.kind}: {finding.what}")
         for note in done.notes:
             console.progress(f"  note: {note}")
+    if not found:
+        console.result("There is no ledger yet: nothing was done with mlflowctl model.")
     answer = {"audits": [one.as_dict() for one in found]}
     total = sum(len(one.findings) for one in found)
     if total:

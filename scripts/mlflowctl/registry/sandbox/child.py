@@ -42,26 +42,14 @@ def trial(job: dict[str, Any], result: dict[str, Any]) -> None:
     """Fill ``result`` step by step, so that a failure leaves what was known before it."""
     result["step"] = "starting"
     import mlflow.pyfunc
-    import numpy
 
     result["step"] = "loading"
     began = time.perf_counter()
     model = mlflow.pyfunc.load_model(job["model"])
     result["load_seconds"] = time.perf_counter() - began
 
-    rows = None
-    if job["rows"]:
-        import pandas
-
-        result["step"] = "reading the rows"
-        rows = pandas.read_parquet(job["rows"])
-        result["step"] = "predicting"
-        began = time.perf_counter()
-        answer = model.predict(rows)
-        result["predict_seconds"] = time.perf_counter() - began
-        numpy.save(job["predictions"], plain(answer), allow_pickle=False)
-
-    sample, parameters = None, None
+    rows = read_and_predict(model, job, result) if job["rows"] else None
+    sample = None
     try:
         sample = model.metadata.load_input_example(job["model"])
         parameters = model.metadata.load_input_example_params(job["model"])
@@ -74,6 +62,21 @@ def trial(job: dict[str, Any], result: dict[str, Any]) -> None:
         measure(model, rows, job, result)
     elif not result["example"].startswith("failed"):
         measure(model, sample, job, result)
+
+
+def read_and_predict(model: Any, job: dict[str, Any], result: dict[str, Any]) -> Any:
+    """Predict all rows at once, and leave the predictions. Returns the rows."""
+    import numpy
+    import pandas
+
+    result["step"] = "reading the rows"
+    rows = pandas.read_parquet(job["rows"])
+    result["step"] = "predicting"
+    began = time.perf_counter()
+    answer = model.predict(rows)
+    result["predict_seconds"] = time.perf_counter() - began
+    numpy.save(job["predictions"], plain(answer), allow_pickle=False)
+    return rows
 
 
 def example(model: Any, sample: Any, parameters: Any) -> str:

@@ -19,7 +19,7 @@ import struct
 import sys
 from typing import Any
 
-PR_SET_DUMPABLE = 4
+PR_SET_PDEATHSIG = 1
 PR_SET_SECCOMP = 22
 PR_CAPBSET_DROP = 24
 PR_SET_SECUREBITS = 28
@@ -63,6 +63,7 @@ def confine(job: dict[str, Any]) -> list[str]:
     missing = [] if platform.system() == "Linux" else ["only limits on time and memory exist on this system"]
     if platform.system() == "Linux":
         libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)  # whoever kills the tool does not leave the model behind
         if os.geteuid() == 0:
             drop_capabilities(libc)
         if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -70,54 +70,63 @@ def run_trial(
     folder = Path(tempfile.mkdtemp(prefix="mlflowctl-trial-"))
     try:
         environment = environments.prepare(model_folder, limits.environment)
-        return _run(folder, model_folder.resolve(), rows, limits, environment, repeat_latency, network)
+        order = _Order(model_folder.resolve(), rows, limits, repeat_latency, network)
+        return _run(folder, order, environment)
     except environments.NoEnvironment as exc:
-        return Trial(False, exc.what, environment="uv", next=exc.next, attempted=exc.inconclusive is False)
+        return Trial(False, exc.what, environment="uv", next=exc.next, attempted=not exc.inconclusive)
     except MlflowctlError as exc:
         return Trial(False, exc.what, next=exc.next, attempted=False)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(
-    folder: Path,
-    model: Path,
-    rows: pandas.DataFrame | None,
-    limits: Checks,
-    environment: environments.Environment,
-    repeat: int,
-    network: bool,
-) -> Trial:
-    (folder / "home").mkdir()
-    (folder / "tmp").mkdir()
+@dataclass(frozen=True)
+class _Order:
+    """What is to be tried, and how; the arguments of ``run_trial``."""
+
+    model: Path
+    rows: pandas.DataFrame | None
+    limits: Checks
+    repeat: int
+    network: bool
+
+
+def _run(folder: Path, order: _Order, environment: environments.Environment) -> Trial:
+    for name in ("home", "tmp"):
+        (folder / name).mkdir()
     shutil.copy(HERE / "child.py", folder / "child.py")
-    if rows is not None:
+    if order.rows is not None:
         try:
-            rows.to_parquet(folder / "rows.parquet")
+            order.rows.to_parquet(folder / "rows.parquet")
         except Exception as exc:
             return Trial(False, f"The rows cannot be handed to the model: {exc}", attempted=False)
+    _write_jobs(folder, order, environment)
+    user, notes = _account(folder, [environment.python, order.model / "MLmodel"])
+    ended, missing = _watch(folder, environment, user, order.limits.timeout_seconds)
+    found = Trial(False, environment=environment.name, notes=(*notes, *missing))
+    return _judge(folder, found, ended, len(order.rows) if order.rows is not None else None)
+
+
+def _write_jobs(folder: Path, order: _Order, environment: environments.Environment) -> None:
+    """What child.py reads, and what confine.py reads before it becomes child.py."""
     work = {
-        "model": str(model),
-        "rows": str(folder / "rows.parquet") if rows is not None else "",
+        "model": str(order.model),
+        "rows": str(folder / "rows.parquet") if order.rows is not None else "",
         "result": str(folder / "result.json"),
         "predictions": str(folder / "predictions.npy"),
-        "repeat": repeat,
-        "timeout": limits.timeout_seconds,
-        "memory_mb": limits.memory_mb,
+        "repeat": order.repeat,
+        "timeout": order.limits.timeout_seconds,
+        "memory_mb": order.limits.memory_mb,
     }
     (folder / "work.json").write_text(json.dumps(work))
     job = {
-        "limits": _rlimits(limits),
-        "read": [*SYSTEM, *environment.readable, str(model)],
+        "limits": _rlimits(order.limits),
+        "read": [*SYSTEM, *environment.readable, str(order.model)],
         "write": [*DEVICES, str(folder)],
-        "network": network,
+        "network": order.network,
         "command": [str(environment.python), "-I", "-B", str(folder / "child.py"), str(folder / "work.json")],
     }
     (folder / "job.json").write_text(json.dumps(job))
-    user, notes = _account(folder, [environment.python, model / "MLmodel"])
-    ended, missing = _watch(folder, environment, user, limits.timeout_seconds)
-    found = Trial(False, environment=environment.name, notes=(*notes, *missing))
-    return _judge(folder, found, ended, len(rows) if rows is not None else None)
 
 
 def _judge(folder: Path, found: Trial, ended: str, rows: int | None) -> Trial:
