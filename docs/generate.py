@@ -239,9 +239,17 @@ def _fields(schema: dict[str, Any], shape: str, prefix: str = "") -> Iterator[tu
     for name, field in schema["$defs"][shape]["properties"].items():
         path = f"{prefix}{name}"
         yield path, _type(field), field.get("description", "")
-        inner = field.get("items", {}).get("$ref")
-        if inner:
-            yield from _fields(schema, _name(inner), f"{path}[].")
+        for inner, mark in _inside(field):
+            yield from _fields(schema, inner, f"{path}{mark}.")
+
+
+def _inside(field: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The shapes inside a field that are its own: (name, mark behind the field's name)."""
+    if "$ref" in field.get("items", {}):
+        yield _name(field["items"]["$ref"]), "[]"
+    for one in (field, *field.get("oneOf", [])):
+        if "$ref" in one and _name(one["$ref"]) != "error":
+            yield _name(one["$ref"]), ""
 
 
 def _type(field: dict[str, Any]) -> str:
@@ -249,6 +257,8 @@ def _type(field: dict[str, Any]) -> str:
         return " | ".join(f"`{json.dumps(value)}`" for value in field["enum"])
     if "oneOf" in field:
         return " or ".join(one.get("type") or _name(one["$ref"]) for one in field["oneOf"])
+    if "$ref" in field:
+        return _name(field["$ref"])
     if field["type"] == "array":
         inner = field["items"]
         return f"array of {inner.get('type') or _name(inner['$ref'])}"

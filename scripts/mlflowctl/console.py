@@ -83,7 +83,7 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, name in enumerate(columns):
         cells = [str(row[index]) for row in rows]
-        # What is copied (names, numbers, times) stays in one piece; in a narrow terminal sentences are folded.
+        # What is copied (names, numbers, times) stays in one piece; where it is narrow, sentences are folded.
         whole = all(" " not in cell and len(cell) <= 40 for cell in cells)
         table.add_column(name, no_wrap=whole, overflow="fold")
     for row in rows:

@@ -143,6 +143,8 @@ def cases(sizes: tuple[int, ...]) -> Iterator[Case]:
         600,
         several(superior("f1"), coin, 1000, 5),
     )
+    ranked = holdout([superior("average_precision")], worlds.binormal(1.2, 1.2, positives=0.3), 200)
+    yield Case("a", "average_precision: equal", "200 rows", 600, ranked)
     yield Case(
         "limit",
         "mae: equal, a blunder in 1 % of the rows",

@@ -19,7 +19,7 @@ import pytest
 from tests.unit.strange_models import make
 
 from mlflowctl.registry.policy import Checks
-from mlflowctl.registry.sandbox import environments, run_trial, runner
+from mlflowctl.registry.sandbox import account, environments, run_trial, runner
 
 ROWS = pandas.DataFrame({"x": [1.0, 2.0, 3.0]})
 SECRET = "s3cr3t-of-the-promoter"
@@ -234,7 +234,7 @@ def test_root_becomes_an_account_that_owns_nothing_where_that_account_can_read_w
     folder = Path(tempfile.mkdtemp())  # not pytest's own, which that account cannot enter
     try:
         monkeypatch.setattr(runner.sys, "executable", str(system))
-        user, notes = runner._account(folder, [system])
+        user, notes = account.choose(folder, [system])
         if os.geteuid() != 0:
             assert (user, notes) == (None, [])
             return

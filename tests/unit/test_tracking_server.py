@@ -61,3 +61,25 @@ def test_nothing_of_the_users_mlflow_and_aws_settings_reaches_the_server(monkeyp
     for name in ("MLFLOW_TRACKING_URI", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD", "PYTHONPATH"):
         monkeypatch.setenv(name, "the user's")
     assert "the user's" not in tracking_server.inherited().values()
+
+
+def test_the_quick_answer_whether_a_model_is_a_prompt_replaces_one_that_the_installed_mlflow_has():
+    """And the model's tags are still where it looks for them."""
+    answer = python(
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "import tempfile\n"
+        "from mlflow.entities.model_registry import RegisteredModelTag\n"
+        "from mlflow.prompt.constants import IS_PROMPT_TAG_KEY\n"
+        "from mlflow.server import handlers\n"
+        "from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore\n"
+        "from mlflowctl.stack import quick_tags\n"
+        "store = SqlAlchemyStore('sqlite:///' + tempfile.mkdtemp() + '/x.db')\n"
+        "handlers._get_model_registry_store = lambda *_: store\n"
+        "theirs = handlers._is_prompt\n"
+        "quick_tags.register()\n"
+        "store.create_registered_model('model')\n"
+        "store.create_registered_model('prompt', [RegisteredModelTag(IS_PROMPT_TAG_KEY, 'true')])\n"
+        "ours = handlers._is_prompt\n"
+        "print(*[ask(name) for name in ('model', 'prompt') for ask in (theirs, ours)], theirs is not ours)"
+    ).splitlines()[-1]
+    assert answer == "False False True True True"

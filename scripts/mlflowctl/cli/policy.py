@@ -39,7 +39,7 @@ def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy file.")] = Path("promotion.yaml"),
     as_json: JsonOption = False,
 ) -> Any:
-    """Check a policy file: show what it asks for, or everything that is wrong in it."""
+    """Check a policy file. Shows what it asks for, or everything that is wrong in it."""
     from mlflowctl.registry import policy_file
 
     try:

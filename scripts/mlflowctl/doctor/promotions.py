@@ -9,7 +9,7 @@ from mlflowctl.settings import Context
 
 
 def ledgers(context: Context) -> str:
-    """Registry and ledger agree for every model that has a ledger; the chains themselves are audit's matter."""
+    """Registry and ledger agree for every model that has one; the chains themselves are audit's matter."""
     from mlflowctl.registry import ledger, reconcile
     from mlflowctl.registry.desk import Desk
 

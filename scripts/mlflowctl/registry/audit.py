@@ -70,21 +70,25 @@ def audit(desk: Desk, model: str) -> Audit:
     found = Audit(model)
     rows = _rows(desk, model, found)
     matcher = foreign.Matcher(rows) if rows is not None else None
-    state, previous, expected = ledger_state.empty(), FIRST, 1
+    state, expected = ledger_state.empty(), 1
+    previous: str | None = FIRST  # None: could not be read
     vouched: list[Entry] = []
     hashes = _Witnesses(*_witnesses(desk, model, found))
     for number, chained, problem in _read_all(desk.ledger(model)):
         if number != expected:
             gap = f"{expected}" if number == expected + 1 else f"{expected} to {number - 1}"
             found.findings.append(Finding("missing", expected, f"entry {gap} is missing"))
+        whole = number == expected and previous is not None  # else the fault was found; this one may be good
         expected, found.entries = number + 1, found.entries + 1
         if chained is None or chained.entry is None:
             found.findings.append(Finding("damaged", number, problem))
+            previous = None
             continue
         entry = chained.entry
-        _link(found, entry, previous, number)
-        state = _refold(found, entry, state)
-        previous = chained.hash
+        if whole:
+            _link(found, entry, previous or FIRST, number)
+            state = _refold(found, entry, state)
+        state, previous = entry.state, chained.hash
         hashes.see(number, chained.hash)
         if entry.kind == ledger_state.VALIDATED:
             vouched.append(entry)
@@ -93,7 +97,7 @@ def audit(desk: Desk, model: str) -> Audit:
             vouched.clear()
         if matcher:
             matcher.feed(number, entry.kind, entry.body)
-    found.head = previous
+    found.head = previous or FIRST
     hashes.judge(found)
     found.findings += _evidence(desk, vouched)
     if state["open"]:

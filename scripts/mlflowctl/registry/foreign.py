@@ -66,7 +66,8 @@ class Matcher:
     """Walks the ledger and the history side by side.
 
     A switch of the ledger must be the next row of the history. What an ``observed`` entry found may have
-    come about in any number of rows, and the first switch of a ledger may have many before it.
+    come about in any number of rows, or in none that is left (a database restored to an earlier time), and
+    the first switch of a ledger may have many before it.
     """
 
     def __init__(self, rows: list[Switch]) -> None:
@@ -82,6 +83,8 @@ class Matcher:
         for acknowledged in body.get("acknowledged", ()):
             self.unrecorded = [row for row in self.unrecorded if row.id != acknowledged]
             self.rows = [row for i, row in enumerate(self.rows) if i < self.at or row.id != acknowledged]
+        lost = body.get("lost", ())
+        self.missing = [one for one in self.missing if one[0] not in lost]
         if kind == ledger_state.DONE and body.get("stage") == "Production":
             self._expect(number, body["version"], body.get("recovered", False))
         elif kind == ledger_state.OBSERVED and body.get("champion") != self._champion:
@@ -115,19 +118,25 @@ class Matcher:
             if self.rows[index].version == version:
                 self.at = index + 1
                 return
-        self.missing.append((number, version))
+        if not any(row.version == version for row in self.rows[: self.at]):
+            self.missing.append((number, version))
 
 
-def unrecorded(desk: Desk, model: str) -> list[Switch]:
-    """Rows of the history that no entry of the ledger accounts for; none if the history cannot be read."""
+def compared(desk: Desk, model: str) -> tuple[list[Switch], list[tuple[int, int]]]:
+    """Where ledger and history differ; nothing if the history cannot be read.
+
+    Returns:
+        Rows of the history that no entry accounts for; and (entry, version) of switches that the history
+        does not have.
+    """
     try:
         matcher = Matcher(switches(desk, model))
     except NoHistoryError:
-        return []
+        return [], []
     for number, kind, body in _entries(desk, model):
         matcher.feed(number, kind, body)
     matcher.finish()
-    return matcher.unrecorded
+    return matcher.unrecorded, matcher.missing
 
 
 def _entries(desk: Desk, model: str) -> Iterator[tuple[int, str, dict[str, Any]]]:

@@ -10,12 +10,12 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from mlflowctl.errors import ConflictError
+from mlflowctl.errors import ConflictError, MlflowctlError
 from mlflowctl.registry.actor import Actor
 from mlflowctl.registry.objects import Objects, Stored
 from mlflowctl.storage.desired import LEASES_PREFIX
@@ -49,9 +49,10 @@ class Lease:
     Attributes:
         model: whose switch it is.
         etag: of the object as we wrote it.
-        ends: on this process's monotonic clock; counted from before the request was sent.
+        ends: on this machine's clock (:func:`clock`); counted from before the request was sent.
         head: to be left behind when it is released.
         ttl: seconds.
+        keep: do not give it back, let it run out: a change was sent and its outcome is not known yet.
     """
 
     model: str
@@ -60,11 +61,19 @@ class Lease:
     ends: float
     head: Head
     ttl: float
+    keep: bool = False
 
     @property
     def remaining(self) -> float:
         """Seconds for which nobody else can have taken it over."""
-        return self.ends - time.monotonic()
+        return self.ends - clock()
+
+
+def clock() -> float:
+    """Seconds that only go forward, and also while the machine sleeps: a lease runs out meanwhile."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
 
 
 def key(model: str) -> str:
@@ -109,14 +118,17 @@ def held(objects: Objects, model: str, actor: Actor, message: str, *, wait: floa
     try:
         yield lease
     finally:
-        release(objects, lease)
+        if not lease.keep:
+            # It ends by itself as well; what the block did or raised must not be hidden by this.
+            with suppress(MlflowctlError):
+                release(objects, lease)
 
 
 def acquire(objects: Objects, model: str, actor: Actor, message: str, *, wait: float = 0.0) -> Lease:
     """Take the lease; see :func:`held`."""
     deadline = time.monotonic() + wait
     while True:
-        began = time.monotonic()
+        began = clock()
         stored = objects.get(key(model))
         record = _parse(stored) if stored else None
         if is_free(record, stored.age if stored else 0.0):
@@ -130,6 +142,12 @@ def acquire(objects: Objects, model: str, actor: Actor, message: str, *, wait: f
         if time.monotonic() >= deadline:
             raise _held_by(model, record, stored)
         time.sleep(POLL)
+
+
+def is_ours(objects: Objects, lease: Lease) -> bool:
+    """Whether nobody has broken it or taken it over meanwhile."""
+    stored = objects.get(key(lease.model))
+    return stored is not None and stored.etag == lease.etag
 
 
 def release(objects: Objects, lease: Lease) -> bool:

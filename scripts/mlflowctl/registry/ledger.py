@@ -169,9 +169,12 @@ class Ledger:
 
     def _last_number(self, known: int) -> int:
         """The highest number, by asking "is there anything beyond n?", which gaps cannot mislead."""
-        if known and not self._beyond(known - 1, 1):
+        near = self._beyond(max(known - 1, 0), PAGE)
+        if known and not near:
             raise self._broken(f"it ends before entry {known}, which was its head at the last command")
-        low, high = known, known + PAGE
+        if len(near) < PAGE:  # the usual case: one request
+            return near[-1] if near else 0
+        low, high = near[-1], near[-1] + PAGE
         while found := self._beyond(high, 1):
             low, high = found[0], 2 * high
         while high - low > PAGE:

@@ -97,7 +97,11 @@ def _moved(after: State, number: int, at: str, actor: dict[str, str], body: Stat
         after["champion"], after["retired"] = None, True
     elif move == "stage":
         after["challenger"] = version
+        if body.get("restart"):
+            _void(after, version)
+            after["failed"] = [one for one in after["failed"] if one != version]
         after["candidates"].setdefault(str(version), {}).update(proposer=actor)
+        _trim(after["candidates"], CANDIDATES)
     elif move == "archive" and after["challenger"] == version:
         after["challenger"] = None
 
@@ -133,8 +137,21 @@ def _fail(after: State, version: int | None) -> None:
     if version is None:
         return
     after["reigns"] = [one for one in after["reigns"] if one["version"] != version]
+    _void(after, version)
     if version not in after["failed"]:
         after["failed"].append(version)
+
+
+def _void(after: State, version: int) -> None:
+    """What a version once passed no longer counts: it failed in production, or it starts anew."""
+    candidate = after["candidates"].get(str(version))
+    if candidate:
+        candidate["void"] = True
+
+
+def _trim(known: State, most: int) -> None:
+    while len(known) > most:
+        del known[next(iter(known))]
 
 
 def _validated(after: State, number: int, actor: dict[str, str], body: State) -> None:
@@ -151,19 +168,17 @@ def _validated(after: State, number: int, actor: dict[str, str], body: State) ->
         "validator": actor,
         "approvals": [],
     }
-    while len(candidates) > CANDIDATES:
-        del candidates[next(iter(candidates))]
+    _trim(candidates, CANDIDATES)
     if body.get("holdout"):
         seen = after["looks"].setdefault(body["holdout"], {"count": 0, "questions": {}})
         seen["count"] = max(seen["count"], body["look"])
         seen["questions"][body["question"]] = body["look"]
-        while len(seen["questions"]) > QUESTIONS:
-            del seen["questions"][next(iter(seen["questions"]))]
+        _trim(seen["questions"], QUESTIONS)
 
 
 def _approved(after: State, at: str, actor: dict[str, str], body: State) -> None:
     candidate = after["candidates"].get(str(body["version"]))
-    if candidate and candidate.get("sha256") == body["sha256"]:
+    if candidate and not candidate.get("void") and candidate.get("sha256") == body["sha256"]:
         others = [one for one in candidate["approvals"] if one["name"] != actor["name"]]
         candidate["approvals"] = [*others, {"name": actor["name"], "kind": actor["kind"], "at": at}]
 

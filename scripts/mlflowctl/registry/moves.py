@@ -7,11 +7,11 @@ marks it aborted (:func:`recover`), because the intent stands in the ledger befo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlflowctl.errors import ConflictError, MlflowctlError, UnavailableError
+from mlflowctl.errors import ConflictError, MlflowctlError, NotFoundError, UnavailableError
 from mlflowctl.plan import Action, Step
 from mlflowctl.registry import leases, ledger_state
 from mlflowctl.registry.desk import Desk
@@ -22,7 +22,11 @@ from mlflowctl.registry.rest import UnknownOutcome
 
 Tell = Callable[[str], None]
 CLOSING = (ledger_state.DONE, ledger_state.ABORTED)
-JOURNAL = (ledger_state.INTENT, *CLOSING, ledger_state.OBSERVED)
+# What is written under a lease, or ends one: if it stands behind what a holder knows, its lease is over.
+JOURNAL = (
+    ledger_state.INTENT, *CLOSING, ledger_state.OBSERVED,
+    ledger_state.FROZEN, ledger_state.UNFROZEN, ledger_state.LEASE_BROKEN,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,18 @@ def locked(desk: Desk, model: str, message: str, *, wait: float) -> Iterator[tup
         yield lease, head
 
 
+def settle(desk: Desk, model: str, *, wait: float) -> None:
+    """Before a command plans: finish or abort what a dead command left open. Takes no lease if nothing is.
+
+    Raises:
+        LeaseHeldError: the other command is not dead, or its lease has not run out.
+    """
+    record, _ = leases.look(desk.objects, model)
+    if desk.ledger(model).head(leases.witnessed(record)).state["open"]:
+        with locked(desk, model, "finish an unfinished move", wait=wait):
+            pass
+
+
 def execute(desk: Desk, move: Move, reason: str, lease: Lease, head: Chained) -> Chained:
     """Carry out a move under the lease; the caller has checked that it is still right.
 
@@ -131,8 +147,7 @@ def execute(desk: Desk, move: Move, reason: str, lease: Lease, head: Chained) ->
     try:
         _switch(desk, move, lease)
     except UnknownOutcome:
-        if not _settled(desk, move):
-            raise
+        _settled(desk, move, lease)
     except MlflowctlError as exc:
         _undo_preparation(desk, move)
         closed = journal(
@@ -140,28 +155,47 @@ def execute(desk: Desk, move: Move, reason: str, lease: Lease, head: Chained) ->
         )
         leave(desk, lease, closed)
         raise
-    _tags(desk, move)
-    done = journal(
-        desk, lease, intent, ledger_state.DONE, reason, {**move.as_body(), "intent": intent.number}
-    )
-    leave(desk, lease, done)
+    try:
+        _tags(desk, move)
+        body = {**move.as_body(), "intent": intent.number}
+        done = journal(desk, lease, intent, ledger_state.DONE, reason, body)
+        leave(desk, lease, done)
+    except UnavailableError as exc:
+        exc.state = f"v{move.version} is in {move.stage}: the switch has happened, and is not recorded yet."
+        exc.next = f"mlflowctl model reconcile {quoted(move.model)}"
+        raise
     return done
 
 
 def _switch(desk: Desk, move: Move, lease: Lease) -> None:
     """The one call. It is not sent unless it must have ended, at the server too, before the lease does."""
     limit = lease.ttl / 3
-    if lease.remaining < 2 * limit:
+    if not leases.is_ours(desk.objects, lease):
+        raise FencedError(
+            "This command's lease was broken or taken over.",
+            state="Nothing was changed by this command.",
+            next=f"mlflowctl model history {quoted(move.model)}",
+        )
+    if lease.remaining < 2 * limit:  # asked last: nothing slow may come between this and the switch
         raise FencedError(
             f"This command took too long: its lease ends in {lease.remaining:.0f} s, too soon to switch.",
             state="Nothing was changed.",
             next="Repeat the command.",
         )
-    if move.verb == "retire":
-        desk.registry.tag_model(move.model, RETIRE_TAG, "true")
-    desk.registry.move(
-        move.model, move.version, move.stage, replace=move.challenger is not None, timeout=limit
-    )
+    # From here on nobody else may judge what this command has left, unless its outcome is known.
+    lease.keep = True
+    try:
+        if move.verb == "retire":
+            desk.registry.tag_model(move.model, RETIRE_TAG, "true")
+        desk.registry.move(
+            move.model, move.version, move.stage, replace=move.challenger is not None, timeout=limit
+        )
+    except UnknownOutcome:
+        raise
+    except MlflowctlError:
+        lease.keep = False
+        raise
+    lease.keep = False
 
 
 def _undo_preparation(desk: Desk, move: Move) -> None:
@@ -169,16 +203,22 @@ def _undo_preparation(desk: Desk, move: Move) -> None:
         desk.registry.untag_model(move.model, RETIRE_TAG)
 
 
-def _settled(desk: Desk, move: Move) -> bool:
-    """After a lost answer: whether the switch happened. Raises if that cannot be told either."""
-    try:
-        return reached(desk, move)
-    except UnavailableError:
-        raise UnknownOutcome(
-            f"The MLflow server answered neither the switch of model {move.model!r} nor the look after it.",
-            state="The switch may or may not have happened; the ledger holds the intent, so nothing is lost.",
-            next=f"When the server answers again: mlflowctl model reconcile {quoted(move.model)}",
-        ) from None
+def _settled(desk: Desk, move: Move, lease: Lease) -> None:
+    """After a lost answer: the switch has happened. Raises if it has not, or if that cannot be told.
+
+    Not yet is not never: the server may still be at it. So the lease is kept until it runs out.
+    """
+    with suppress(UnavailableError):
+        if reached(desk, move):
+            lease.keep = False
+            return
+    left = max(0.0, lease.remaining) + leases.SLACK
+    raise UnknownOutcome(
+        f"The MLflow server did not answer the switch of model {move.model!r} to v{move.version}.",
+        state="It may or may not happen. The ledger holds the intent, so nothing is lost; the lease keeps "
+        f"others away for {left:.0f} s, until it is certain.",
+        next=f"mlflowctl model reconcile {quoted(move.model)} --lease-wait {left + 5:.0f}",
+    ) from None
 
 
 def reached(desk: Desk, move: Move) -> bool:
@@ -186,12 +226,16 @@ def reached(desk: Desk, move: Move) -> bool:
     if move.stage == "Production":
         champion = desk.registry.champion(move.model)
         return champion is not None and champion.version == move.version
-    return desk.registry.version(move.model, move.version).stage == move.stage
+    try:
+        return desk.registry.version(move.model, move.version).stage == move.stage
+    except NotFoundError:  # deleted meanwhile
+        return False
 
 
 def _tags(desk: Desk, move: Move) -> None:
     for version, key, value in move.tags:
-        desk.registry.tag(move.model, version, key, value)
+        with suppress(NotFoundError):  # deleted meanwhile; the ledger knows what it was
+            desk.registry.tag(move.model, version, key, value)
 
 
 def leave(desk: Desk, lease: Lease, head: Chained) -> None:

@@ -14,6 +14,9 @@ from mlflowctl.storage.settings import S3Settings
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+# A store that hangs must be told from one that is slow before a lease runs out, and at three in the morning.
+READ_TIMEOUT = 10.0  # seconds; entries are small
+ATTEMPTS = 3
 MISSING = {"NoSuchKey", "404", "NotFound"}
 
 
@@ -41,7 +44,7 @@ class Objects:
 
     @cached_property
     def s3(self) -> S3Client:
-        return client(self.settings)
+        return client(self.settings, read_timeout=READ_TIMEOUT, attempts=ATTEMPTS)
 
     def get(self, key: str) -> Stored | None:
         """Read an object; None if it does not exist."""

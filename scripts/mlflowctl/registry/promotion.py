@@ -99,6 +99,7 @@ def make_plan(desk: Desk, model: str, policy: Policy, *, override: bool = False)
         )
     lifecycle.require("promote", challenger)
     state = head_of(desk, model).state
+    refuse_unfinished(model, state)
     refuse_drift(model, state, champion)
     refuse_frozen(model, state)
     candidate, unrecorded = _candidate(desk, challenger, state)
@@ -171,7 +172,7 @@ def _observed(
         "challenger digest": challenger.tags.get(DIGEST_TAG),
         "validation status": challenger.tags.get(VALIDATION_STATUS),
         "policy": policy.digest,
-        "evidence": candidate.get("sha256"),
+        "evidence": _standing(candidate),
     }
 
 
@@ -179,6 +180,18 @@ def head_of(desk: Desk, model: str) -> Chained:
     """The ledger's head, found through the last lease."""
     record, _ = leases.look(desk.objects, model)
     return desk.ledger(model).head(leases.witnessed(record))
+
+
+def refuse_unfinished(model: str, state: dict[str, Any]) -> None:
+    """Refuse to plan on a move that somebody has begun: what serves may change at any moment."""
+    left = state["open"]
+    if left:
+        raise ConflictError(
+            f"{left['actor']['name']} began to {left['move']} v{left['version']} of model {model!r} at "
+            f"{left['at']}, and that is not finished.",
+            state="Nothing was changed by this command.",
+            next=f"If that command is dead: mlflowctl model reconcile {quoted(model)}",
+        )
 
 
 def refuse_drift(model: str, state: dict[str, Any], champion: Version | None) -> None:
@@ -216,9 +229,10 @@ def _judge(
 ) -> None:
     """The evidence must be there, be about this very comparison, and say pass; then the approvals."""
     validate = f"mlflowctl model validate {quoted(model)} {challenger.version}"
-    if "verdict" not in candidate:
+    if "verdict" not in candidate or candidate.get("void"):
+        since = " since it was rolled back from or staged anew" if candidate.get("void") else ""
         raise IllegalMoveError(
-            f"Version {challenger.version} of model {model!r} was not validated.",
+            f"Version {challenger.version} of model {model!r} was not validated{since}.",
             state="Nothing was changed.",
             next=validate,
         )
@@ -281,13 +295,46 @@ def is_champion(desk: Desk, move: Move) -> bool:
     return champion is not None and champion.version == move.version
 
 
+def refuse_moved(desk: Desk, planned: Plan, policy: Policy) -> None:
+    """Refuse a plan whose ground has moved, before anything is judged anew: stale, whatever it lacks now.
+
+    Raises:
+        ConflictError: it has.
+    """
+    model = planned.move.model
+    champion, challenger = desk.registry.champion(model), desk.registry.challenger(model)
+    now: dict[str, Any] = {
+        "champion": champion.version if champion else None,
+        "challenger": challenger.version if challenger else None,
+        "policy": policy.digest,
+    }
+    if challenger:
+        candidate, _ = _candidate(desk, challenger, head_of(desk, model).state)
+        now = _observed(champion, challenger, candidate, policy)
+    moved = _differences(planned.observed, now)
+    if moved:
+        raise _stale(model, moved)
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    return [
+        f"{name}: planned on {before.get(name)}, now {value}"
+        for name, value in now.items()
+        if before.get(name) != value
+    ]
+
+
+def _stale(model: str, moved: list[str]) -> ConflictError:
+    return ConflictError(
+        f"The plan is stale: {'; '.join(moved) or 'the move itself would be another one'}.",
+        state="Nothing was changed.",
+        next=f"mlflowctl model plan {quoted(model)} --out FILE",
+    )
+
+
 def stale(planned: Plan, now: Plan) -> list[str]:
     """What has moved on since a plan was made, in words."""
-    return [
-        f"{name}: planned on {planned.observed.get(name)}, now {value}"
-        for name, value in now.observed.items()
-        if planned.observed.get(name) != value
-    ]
+    return _differences(planned.observed, now.observed)
 
 
 def refuse_stale(planned: Plan, now: Plan) -> None:
@@ -298,11 +345,7 @@ def refuse_stale(planned: Plan, now: Plan) -> None:
     """
     moved = stale(planned, now)
     if moved or planned.move != now.move:
-        raise ConflictError(
-            f"The plan is stale: {'; '.join(moved) or 'the move itself would be another one'}.",
-            state="Nothing was changed.",
-            next=f"mlflowctl model plan {quoted(now.move.model)} --out FILE",
-        )
+        raise _stale(now.move.model, moved)
 
 
 def execute(desk: Desk, plan: Plan, reason: str, *, wait: float) -> Chained:
@@ -340,8 +383,12 @@ def execute(desk: Desk, plan: Plan, reason: str, *, wait: float) -> Chained:
 
 
 def _known_evidence(move: Move, state: dict[str, Any]) -> str | None:
-    found: str | None = state["candidates"].get(str(move.version), {}).get("sha256")
-    return found
+    return _standing(state["candidates"].get(str(move.version), {}))
+
+
+def _standing(candidate: dict[str, Any]) -> str | None:
+    """The evidence that counts now."""
+    return None if candidate.get("void") else candidate.get("sha256")
 
 
 def _evidence_now(move: Move, state: dict[str, Any]) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mlflowctl.errors import ConflictError, NotFoundError
-from mlflowctl.plan import Action, Step
+from mlflowctl.plan import Action, Step, pending
 from mlflowctl.registry import foreign, leases, ledger_state, moves
 from mlflowctl.registry.desk import Desk
 from mlflowctl.registry.ledger import Chained, quoted
@@ -23,6 +23,7 @@ from mlflowctl.registry.registration import append
 from mlflowctl.registry.rollback import broken_glass
 
 Prefer = Literal["registry", "ledger"]
+ROUNDS = 4
 PREFERENCES: dict[str, Prefer] = {"registry": "registry", "ledger": "ledger"}
 
 
@@ -31,7 +32,8 @@ class Mend(Step):
     """One thing that is out of step.
 
     Attributes:
-        kind: what to do: finish, observe, switch, tag, untag-retire, witness, acknowledge; "" for a person.
+        kind: what to do: finish, observe, glass, switch, tag, untag-retire, untag-glass, witness,
+            acknowledge; "" for a person.
         facts: what doing it needs.
     """
 
@@ -92,6 +94,9 @@ def _champion(desk: Desk, view: _View, prefer: Prefer) -> list[Mend]:
         detail = f"record the rollback v{said} to v{now} by {who} (break glass)"
         return [Mend(Action.CREATE, "ledger entry", detail, "glass", dict(glass))]
     if said == now:
+        if glass:  # left by a rollback that did not come to its switch; the next one would believe it
+            detail = f"remove tag {BREAK_GLASS_TAG}: nothing came of it, or it is recorded"
+            return [Mend(Action.REMOVE, f"version {now}", detail, "untag-glass", {"version": now})]
         return []
     if prefer == "ledger" and said is not None:
         return [_switch_back(desk, view, said, now)]
@@ -129,6 +134,7 @@ def _statuses(desk: Desk, view: _View) -> list[Mend]:
         )
         if (
             verdict
+            and not candidate.get("void")
             and int(number) not in wanted
             and view.challenger
             and view.challenger.version == int(number)
@@ -177,16 +183,24 @@ def _tags(view: _View) -> list[Mend]:
 
 
 def _unrecorded(desk: Desk, view: _View) -> list[Mend]:
-    """Switches that only the guard's history knows, because the champion came back to where it was."""
+    """Switches that only the guard's history knows, because the champion came back to where it was; and
+    switches that only the ledger knows, because the database was restored to an earlier time."""
     if view.head.number == 0 or (view.champion and view.champion.version) != view.head.state["champion"]:
         return []
-    rows = foreign.unrecorded(desk, view.model)
-    if not rows:
+    rows, lost = foreign.compared(desk, view.model)
+    if not rows and not lost:
         return []
-    what = ", ".join(f"v{row.version} at {row.at:%Y-%m-%d %H:%M:%S}" for row in rows[:5])
-    detail = f"{len(rows)} switches by others, over by now ({what}): acknowledge them"
-    facts = {"ids": [row.id for row in rows]}
-    return [Mend(Action.CREATE, "ledger entry", detail, "acknowledge", facts)]
+    said = []
+    if rows:
+        what = ", ".join(f"v{row.version} at {row.at:%Y-%m-%d %H:%M:%S}" for row in rows[:5])
+        said.append(f"{len(rows)} switches by others, over by now ({what})")
+    if lost:
+        what = ", ".join(f"entry {number}: v{version}" for number, version in lost[:5])
+        said.append(f"{len(lost)} switches that the database does not know any more ({what})")
+    facts = {"ids": [row.id for row in rows], "lost": [number for number, _ in lost]}
+    return [
+        Mend(Action.CREATE, "ledger entry", f"{' and '.join(said)}: acknowledge them", "acknowledge", facts)
+    ]
 
 
 def execute(desk: Desk, model: str, prefer: Prefer, reason: str, *, wait: float) -> list[Mend]:
@@ -201,24 +215,37 @@ def execute(desk: Desk, model: str, prefer: Prefer, reason: str, *, wait: float)
         if before.state["open"]:
             how = "finished" if head.entry and head.entry.kind == ledger_state.DONE else "aborted"
             done.append(Mend(Action.CHANGE, "unfinished move", how, "finish"))
-        steps = plan(desk, model, prefer, head)
-        observed = False
-        for step in steps:
-            if step.kind in ("observe", "glass"):
-                if not observed:
-                    head, observed = _observe(desk, lease, head, reason, step), True
-            elif step.kind == "switch":
-                head = _switch(desk, lease, head, reason, step)
-            elif step.kind == "acknowledge":
-                body = {**_as_it_is(desk, model), "acknowledged": step.facts["ids"], "by": "reconcile"}
-                head = moves.journal(desk, lease, head, ledger_state.OBSERVED, reason, body)
-            elif step.kind == "tag":
-                desk.registry.tag(model, step.facts["version"], step.facts["key"], step.facts["value"])
-            elif step.kind == "untag-retire":
-                desk.registry.untag_model(model, RETIRE_TAG)
-            done.append(step)
-        moves.leave(desk, lease, head)
-    return done
+        steps: list[Mend] = []
+        for _ in range(ROUNDS):  # what is recorded in one round can bring something to light for the next
+            steps = plan(desk, model, prefer, head)
+            if not pending(steps):
+                break
+            head = _mend(desk, lease, head, reason, steps)
+            moves.leave(desk, lease, head)
+            done += [step for step in steps if step.effective]
+    return done + [step for step in steps if not step.effective]
+
+
+def _mend(desk: Desk, lease: leases.Lease, head: Chained, reason: str, steps: list[Mend]) -> Chained:
+    """Do the steps of one plan; returns the ledger's head after them."""
+    observed, model = False, lease.model
+    for step in steps:
+        if step.kind in ("observe", "glass"):
+            if not observed:
+                head, observed = _observe(desk, lease, head, reason, step), True
+        elif step.kind == "switch":
+            head = _switch(desk, lease, head, reason, step)
+        elif step.kind == "acknowledge":
+            known = {"acknowledged": step.facts["ids"], "lost": step.facts["lost"]}
+            body = {**_as_it_is(desk, model), **known, "by": "reconcile"}
+            head = moves.journal(desk, lease, head, ledger_state.OBSERVED, reason, body)
+        elif step.kind == "tag":
+            desk.registry.tag(model, step.facts["version"], step.facts["key"], step.facts["value"])
+        elif step.kind == "untag-retire":
+            desk.registry.untag_model(model, RETIRE_TAG)
+        elif step.kind == "untag-glass":
+            desk.registry.untag(model, step.facts["version"], BREAK_GLASS_TAG)
+    return head
 
 
 def _as_it_is(desk: Desk, model: str) -> dict[str, Any]:

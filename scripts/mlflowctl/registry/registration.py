@@ -6,14 +6,15 @@ step compares with it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
-from mlflowctl.errors import ConflictError, NotFoundError, UsageError
+from mlflowctl.errors import ConflictError, MlflowctlError, NotFoundError, UsageError
 from mlflowctl.registry import leases, ledger_state
 from mlflowctl.registry.artifacts import Manifest, manifest
 from mlflowctl.registry.desk import Desk
 from mlflowctl.registry.ledger import Chained, Entry, quoted
-from mlflowctl.registry.port import DIGEST_TAG, REGISTERED_TAG, VALIDATION_STATUS, Version
+from mlflowctl.registry.port import DIGEST_TAG, HEAD_TAG, REGISTERED_TAG, VALIDATION_STATUS, Version
 
 
 def source_of(desk: Desk, named: str) -> tuple[str, str]:
@@ -95,7 +96,10 @@ def append(desk: Desk, model: str, kind: str, reason: str, body: dict[str, objec
     ledger = desk.ledger(model)
     record, _ = leases.look(desk.objects, model)
     head = ledger.head(leases.witnessed(record))
-    return ledger.append(kind, desk.actor, reason, body, after=head)
+    written = ledger.append(kind, desk.actor, reason, body, after=head)
+    with suppress(MlflowctlError):  # a witness more; the next command under a lease leaves one as well
+        desk.registry.tag_model(model, HEAD_TAG, f"{written.number} {written.hash}")
+    return written
 
 
 def registered_entry(desk: Desk, version: Version) -> Entry | None:

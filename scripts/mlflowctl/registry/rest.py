@@ -27,6 +27,8 @@ API = "/api/2.0/mlflow/"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 TIMEOUT = 20.0  # seconds; a server whose database hangs never answers
 CHUNK = 1 << 20
+# What a proxy answers whose server went on without it, and MLflow when the database was lost at the commit.
+UNCERTAIN = (502, 503, 504)
 GUARD = re.compile(r"mlflowctl guard \[([\w-]+)\][^\n\"]*")
 
 
@@ -81,10 +83,13 @@ class Rest:
         """Send a change once.
 
         Raises:
-            UnknownOutcome: no answer came, so the change may have happened.
+            UnknownOutcome: no answer came, or none that tells, so the change may have happened.
             GuardRefusal, NotFoundError, AccessError, UsageError, UnavailableError: the server's answer.
         """
-        return self._json(self._send(method, f"{self.uri}{API}{path}", body=body, timeout=timeout))
+        answer = self._send(method, f"{self.uri}{API}{path}", body=body, timeout=timeout)
+        if answer.status in UNCERTAIN and not GUARD.search(answer.data.decode(errors="replace")):
+            raise self._unknown(f"HTTP {answer.status}")
+        return self._json(answer)
 
     def artifact(self, path: str) -> Iterator[bytes]:
         """The content of one artifact behind the server's proxy, in pieces.
@@ -144,11 +149,14 @@ class Rest:
         except (urllib3.exceptions.HTTPError, OSError) as exc:
             if method == "GET":
                 raise self._silent(exc) from None
-            raise UnknownOutcome(
-                f"The MLflow server at {self.uri} did not answer a change ({type(exc).__name__}).",
-                state="The change may or may not have happened.",
-                next="mlflowctl status, then repeat the command: it looks first.",
-            ) from None
+            raise self._unknown(type(exc).__name__) from None
+
+    def _unknown(self, why: str) -> UnknownOutcome:
+        return UnknownOutcome(
+            f"The MLflow server at {self.uri} did not answer a change ({why}).",
+            state="The change may or may not have happened.",
+            next="mlflowctl status, then repeat the command: it looks first.",
+        )
 
     def _silent(self, exc: Exception) -> UnavailableError:
         return UnavailableError(

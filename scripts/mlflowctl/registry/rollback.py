@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mlflowctl.errors import ConflictError, GateFailedError, IllegalMoveError
+from mlflowctl.errors import ConflictError, GateFailedError, IllegalMoveError, UnavailableError
 from mlflowctl.registry import ledger_state, lifecycle, moves
 from mlflowctl.registry.desk import Desk
 from mlflowctl.registry.ledger import Chained, now, quoted
 from mlflowctl.registry.moves import Move
 from mlflowctl.registry.port import BREAK_GLASS_TAG, VALIDATION_STATUS, Version
-from mlflowctl.registry.promotion import head_of, named
+from mlflowctl.registry.promotion import head_of, named, refuse_unfinished
 from mlflowctl.registry.registration import tampered
 
 
@@ -44,7 +46,10 @@ def plan(desk: Desk, model: str, expect: int | None) -> Move | NothingToDo:
     champion = desk.registry.champion(model)
     if champion is None:
         raise _nowhere(model, "it has no champion")
-    state = head_of(desk, model).state
+    with naming_break_glass(model):
+        state = head_of(desk, model).state
+    refuse_unfinished(model, state)
+    state = _as_recorded(state, champion)
     done = _already(state, champion.version, expect)
     if done:
         return done
@@ -59,6 +64,42 @@ def plan(desk: Desk, model: str, expect: int | None) -> Move | NothingToDo:
         raise _nowhere(model, f"the ledger knows no good champion before v{champion.version}")
     lifecycle.require("rollback", desk.registry.version(model, target))
     return _move(model, target, champion.version)
+
+
+@contextmanager
+def naming_break_glass(model: str) -> Iterator[None]:
+    """If the object store does not answer in this block, the error's next step is the way without it."""
+    try:
+        yield
+    except UnavailableError as exc:
+        if "reconcile" not in exc.next:
+            way = f"mlflowctl model rollback {quoted(model)} --break-glass --reason '…'"
+            exc.next = f"If the object store is down, roll back without it: {way}"
+        raise
+
+
+def settle(desk: Desk, model: str, *, wait: float) -> None:
+    """See :func:`moves.settle`."""
+    with naming_break_glass(model):
+        moves.settle(desk, model, wait=wait)
+
+
+def _seen(champion: Version, state: dict[str, Any]) -> dict[str, Any]:
+    """What an entry says of a champion that the ledger does not know; it may be there by break glass."""
+    body = {"champion": champion.version, "challenger": state["challenger"], "by": "rollback"}
+    glass = broken_glass(champion)
+    if glass and glass["from"] == state["champion"]:
+        body |= {"failed": glass["from"], "by": "break-glass", "glass": glass}
+    return body
+
+
+def _as_recorded(state: dict[str, Any], champion: Version) -> dict[str, Any]:
+    """The state as it will be once the ledger knows of a rollback by break glass; else as it is."""
+    body = _seen(champion, state)
+    if "failed" not in body:
+        return state
+    glass = body["glass"]
+    return ledger_state.fold(state, ledger_state.OBSERVED, 0, glass["at"], glass["actor"], body)
 
 
 def _already(state: dict[str, Any], champion: int, expect: int | None) -> NothingToDo | None:
@@ -156,12 +197,16 @@ def execute(desk: Desk, move: Move, reason: str, *, wait: float) -> Chained | No
     Raises:
         ConflictError: the champion changed meanwhile, otherwise than by a rollback from it.
     """
-    with moves.locked(desk, move.model, f"roll back to v{move.version}", wait=wait) as (lease, head):
+    with (
+        naming_break_glass(move.model),
+        moves.locked(desk, move.model, f"roll back to v{move.version}", wait=wait) as (lease, head),
+    ):
         champion = desk.registry.champion(move.model)
         serving = champion.version if champion else None
-        if serving is not None and (done := _already(head.state, serving, move.champion)):
+        state = _as_recorded(head.state, champion) if champion else head.state
+        if serving is not None and (done := _already(state, serving, move.champion)):
             return done
-        if serving != move.champion:
+        if champion is None or champion.version != move.champion:
             raise ConflictError(
                 f"The champion of model {move.model!r} is {named(serving)} by now, not v{move.champion}.",
                 state="Nothing was changed by this command.",
@@ -169,8 +214,16 @@ def execute(desk: Desk, move: Move, reason: str, *, wait: float) -> Chained | No
             )
         if head.state["champion"] != serving:
             # Changed behind the ledger. At three in the morning that is no reason to refuse; it is recorded.
-            body = {"champion": serving, "challenger": head.state["challenger"], "by": "rollback"}
+            body = _seen(champion, head.state)
             head = moves.journal(desk, lease, head, ledger_state.OBSERVED, reason, body)
+            if "failed" in body:
+                desk.registry.untag(move.model, champion.version, BREAK_GLASS_TAG)
+        if ledger_state.last_good(head.state, champion.version) != move.version:
+            raise ConflictError(
+                f"v{move.version} is not the last good champion of model {move.model!r} any more.",
+                state="Nothing was changed by this command.",
+                next=f"mlflowctl model rollback {quoted(move.model)}",
+            )
         return moves.execute(desk, move, reason, lease, head)
 
 

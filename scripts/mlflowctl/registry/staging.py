@@ -56,6 +56,7 @@ def plan_stage(desk: Desk, model: str, number: int, replace: int | None) -> Move
         champion=champion.version if champion else None,
         challenger=present.version if present else None,
         tags=((number, VALIDATION_STATUS, "pending"),) if restart else (),
+        more={"restart": True} if restart else {},
     )
 
 
@@ -188,7 +189,7 @@ def approvable(desk: Desk, model: str, number: int) -> dict[str, Any]:
     """
     state = head_of(desk, model).state
     candidate: dict[str, Any] = state["candidates"].get(str(number), {})
-    if candidate.get("verdict") != "pass":
+    if candidate.get("verdict") != "pass" or candidate.get("void"):
         raise IllegalMoveError(
             f"Version {number} of model {model!r} has not passed a validation: there is nothing to approve.",
             state="Nothing was changed.",

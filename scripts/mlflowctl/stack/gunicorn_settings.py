@@ -37,6 +37,7 @@ def on_starting(_arbiter: Any) -> None:
 
     wait_until_current(os.environ["_MLFLOW_SERVER_FILE_STORE"])
     _stream_uploads()
+    _quick_tags()
     # What was loaded so far is shared with the workers; keep the collector from touching (copying) it.
     gc.collect()
     gc.freeze()
@@ -50,6 +51,16 @@ def _stream_uploads() -> None:
         _log.exception("this MLflow release does not take streamed uploads; they pass through TMPDIR")
     else:
         streaming_uploads.register()
+
+
+def _quick_tags() -> None:
+    """Without this, tags are set as well, more slowly on models with thousands of versions."""
+    try:
+        from mlflowctl.stack import quick_tags
+
+        quick_tags.register()
+    except ImportError:
+        _log.exception("this MLflow release tells prompts in another way; its own way is used")
 
 
 def post_fork(_arbiter: Any, _worker: Any) -> None:

@@ -19,7 +19,7 @@ READ_TIMEOUT = 60
 ATTEMPTS = 4
 
 
-def client(settings: S3Settings) -> S3Client:
+def client(settings: S3Settings, *, read_timeout: float = READ_TIMEOUT, attempts: int = ATTEMPTS) -> S3Client:
     """A boto3 S3 client for this store, not yet connected to anything.
 
     boto3 is imported here, not above, so that ``--help`` stays fast. With no key in the settings the
@@ -37,8 +37,8 @@ def client(settings: S3Settings) -> S3Client:
         # A local endpoint has no DNS name per bucket.
         s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
         connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        read_timeout=read_timeout,
+        retries={"mode": "standard", "total_max_attempts": attempts},
     )
     try:
         # An own session: the default one is shared by all threads and is not safe to build clients from.

@@ -1,4 +1,4 @@
-"""Faults between a command and the servers: it dies, an answer is lost, a request comes late, it is overtaken.
+"""Faults between a command and the servers: death, a lost answer, a late request, another command between.
 
 Every call of the registry's REST client and of the object store passes :meth:`Network.call`; the servers
 behind it are real.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -52,22 +51,11 @@ class Fault:
     at: int | Literal["switch"]
 
 
-class Clock:
-    """Stands in for ``time`` in ``leases``: a process that is paused finds its own clock ahead."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-        self.sleep = time.sleep
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
-
-
 class Network:
     """Where calls pass, and where at most one fault waits."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.ahead = 0.0  # of the real clock: a process that was paused finds its leases over
         self.late: list[Callable[[], Any]] = []  # requests that were sent and did not arrive yet
         self.reset()
         self._lock = threading.Lock()
@@ -82,7 +70,8 @@ class Network:
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Put this between the library and the servers."""
-        patch.setattr(leases, "time", self.clock)
+        clock = leases.clock
+        patch.setattr(leases, "clock", lambda: clock() + self.ahead)
         for owner, names in PATCHED:
             for name in names:
                 patch.setattr(owner, name, self._wrapped(getattr(owner, name)))
@@ -135,7 +124,7 @@ class Network:
         if sent:
             other()
             return
-        self.clock.ahead += 2 * leases.TTL
+        self.ahead += 2 * leases.TTL
         with leases_run_out():
             other()
 

@@ -1,4 +1,4 @@
-"""What must be true of a ledger, told apart from the code that writes it: a small model of the expected state."""
+"""What must be true of a ledger, apart from the code that writes it: a small model of the expected state."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from mlflowctl.registry import ledger_state
 from mlflowctl.registry.ledger import FIRST, Chained, Entry, Ledger
+from mlflowctl.registry.port import VALIDATION_STATUS
 
 
 @dataclass
@@ -96,8 +97,8 @@ class Chronicle:
             self.left.discard(version)
         elif body["move"] == "retire":
             self.champion = None
-        elif body["move"] == "stage" and body.get("restart"):
-            self.passed.pop(version, None)
+        elif body["move"] == "stage" and [version, VALIDATION_STATUS, "pending"] in body["tags"]:
+            self.passed.pop(version, None)  # from the archive it starts anew
 
     def _observed(self, body: dict[str, Any]) -> None:
         if body.get("failed") is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -81,7 +82,8 @@ def own_tiny(own) -> str:
 
 def _maker(stack, runner: Runner, source: str, tmp_path: Path) -> Callable[..., World]:
     def make(versions: int = 0, name: str = "", champions: int = 0, **policy: object) -> World:
-        world = World(Desk(stack.context), runner, stack.layout.root, source, name or unique(), tmp_path)
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        world = World(Desk(stack.context), runner, stack.layout.root, source, name or unique(), folder)
         answer = world.plain("registered-models/create")
         assert answer.ok, answer.text
         world.write_policy(**policy)

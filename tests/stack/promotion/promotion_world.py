@@ -12,7 +12,7 @@ from typing import Any
 import requests
 from promotion_commands import Done, Runner, Started
 
-from mlflowctl.registry import ledger_state, registration
+from mlflowctl.registry import ledger_state, reconcile, registration
 from mlflowctl.registry.audit import Audit, audit
 from mlflowctl.registry.desk import Desk
 from mlflowctl.registry.evidence import store
@@ -20,7 +20,7 @@ from mlflowctl.registry.evidence.model import Evidence, ModelFacts
 from mlflowctl.registry.ledger import now
 from mlflowctl.registry.policy import Policy
 from mlflowctl.registry.policy_file import for_model
-from mlflowctl.registry.port import DIGEST_TAG, EVIDENCE_TAG, HEAD_TAG, VALIDATION_STATUS
+from mlflowctl.registry.port import DIGEST_TAG, EVIDENCE_TAG, VALIDATION_STATUS
 from mlflowctl.registry.promotion import head_of
 from mlflowctl.registry.validation import ledger_body
 from mlflowctl.registry.verdict import CheckResult, Verdict
@@ -85,7 +85,7 @@ class World:
         extra = [str(one) for one in arguments]
         if command in ("promote", "plan", "validate", "register"):
             extra += ["--policy", str(self.policy_file)]
-        if command in ("stage", "promote", "rollback", "archive", "retire", "reconcile"):
+        if command in ("stage", "promote", "rollback", "archive", "reconcile"):
             extra += ["--yes"]
         return self.start("model", command, self.name, *extra, **how)
 
@@ -197,13 +197,12 @@ class World:
         assert found.findings == []
         head = head_of(self.desk, self.name)
         assert found.entries == head.number
-        assert self.desk.registry.model_tags(self.name)[HEAD_TAG] == f"{head.number} {head.hash}"
         for version in state["failed"]:
             assert self.tag(version) == "failed"
         if state["champion"] is not None and state["champion"] not in state["failed"]:
             assert self.tag(state["champion"]) != "failed"
-        again = self.model("reconcile", "--dry-run", "--exit-code")
-        assert again.code == 0, again.out
+        left = [step for step in reconcile.plan(self.desk, self.name) if step.kind != "witness"]
+        assert left == []  # a witness may lag behind the ledger, never contradict it: the audit has looked
 
 
 def unique(prefix: str = "churn") -> str:

@@ -10,7 +10,7 @@ from mlflowctl.cli.model import decide, lifecycle, look, mend
 def register(app: typer.Typer) -> None:
     """Add the group to the command line, its commands in the order of the lifecycle."""
     group = typer.Typer(
-        help="The lifecycle of models, from registration to rollback and audit.",
+        help="The lifecycle of models, from registration to rollback.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )

@@ -88,8 +88,9 @@ def moved(console: Console, move: Move, done: Chained | None, text: str) -> dict
     """The answer after a move."""
     console.result(text)
     champion = done.state["champion"] if done else move.version  # without a ledger entry: a broken glass
+    before = champion if move.verb in ("stage", "archive") else move.champion  # these leave it as it is
     entry = done.number if done else None
-    return _answer(move.model, move.verb, move.version, move.champion, champion, entry, changed=True)
+    return _answer(move.model, move.verb, move.version, before, champion, entry, changed=True)
 
 
 def _answer(

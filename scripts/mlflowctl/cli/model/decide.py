@@ -73,6 +73,13 @@ def validate(
     from mlflowctl.registry.policy_file import for_model
 
     rules = for_model(policy, name)
+    if report and (report.is_dir() or not report.absolute().parent.is_dir()):
+        raise UsageError(
+            f"--report {report} cannot be written: "
+            + ("it is a folder." if report.is_dir() else f"there is no folder {report.parent}."),
+            state="Nothing was judged.",
+            next="mlflowctl model validate --help",
+        )
     desk = desk_to_change(console, context, data_dir)
     subject = work.subject_of(desk, name, version)
     if dry_run:
@@ -84,6 +91,7 @@ def validate(
 
 
 def _verdict(console: Console, done: Any) -> Any:
+    from mlflowctl.registry.evidence.plain import without_non_finite
     from mlflowctl.registry.evidence.text import summary_lines
     from mlflowctl.registry.ledger import quoted
     from mlflowctl.registry.verdict import Verdict
@@ -93,7 +101,7 @@ def _verdict(console: Console, done: Any) -> Any:
     for note in done.notes:
         console.progress(f"note: {note}")
     console.progress(f"Evidence: {done.stored.key}evidence.json  sha256 {done.stored.sha256}")
-    found, answer = done.evidence, done.as_dict()
+    found, (answer, _) = done.evidence, without_non_finite(done.as_dict())  # JSON knows no NaN
     if found.verdict is Verdict.PASS:
         return answer
     kinds = {Verdict.FAIL: GateFailedError, Verdict.INCONCLUSIVE: InconclusiveError}
@@ -179,19 +187,23 @@ def apply(
     as_json: JsonOption = False,
 ) -> Any:
     """Carry out a saved plan. Refused (exit 5) if anything that it rests on has moved on."""
-    from mlflowctl.registry import promotion
+    from mlflowctl.registry import moves, promotion
+    from mlflowctl.registry.policy_file import for_model
 
     saved = promotion.load(file)
     override = bool(saved.move.more.get("override"))
     if override:
         reason_needed(reason, "--override-gate")
     desk = desk_to_change(console, context, data_dir)
+    if not dry_run:
+        moves.settle(desk, saved.move.model, wait=lease_wait)
     if promotion.is_champion(desk, saved.move):
         if dry_run:
             return print_steps(console, [], exit_code=exit_code)
         return nothing_to_do(
             console, saved.move.model, saved.move.version, f"v{saved.move.version} is the champion."
         )
+    promotion.refuse_moved(desk, saved, for_model(policy, saved.move.model))
     now = _plan(desk, saved.move.model, policy, override)
     promotion.refuse_stale(saved, now)
     return _promote(console, desk, saved, reason, dry_run, exit_code, yes, lease_wait)
@@ -215,7 +227,11 @@ def promote(
     """Make the validated challenger the champion. Plan and apply in one."""
     if override_gate:
         reason_needed(reason, "--override-gate")
+    from mlflowctl.registry import moves
+
     desk = desk_to_change(console, context, data_dir)
+    if not dry_run:
+        moves.settle(desk, name, wait=lease_wait)
     planned = _plan(desk, name, policy, override_gate)
     return _promote(console, desk, planned, reason, dry_run, exit_code, yes, lease_wait)
 

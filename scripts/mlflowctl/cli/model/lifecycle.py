@@ -42,9 +42,7 @@ def register(
     name: ModelArgument,
     source: Annotated[
         str | None,
-        typer.Argument(
-            metavar="SOURCE", help="runs:/<run id>/<name>, models:/m-<id>, or an artifact address."
-        ),
+        typer.Argument(metavar="SOURCE", help="runs:/RUN_ID/NAME, models:/m-ID, or an address of artifacts."),
     ] = None,
     adopt: Annotated[
         int | None,
@@ -103,9 +101,11 @@ def stage(
     as_json: JsonOption = False,
 ) -> Any:
     """Make a version the challenger (Staging)."""
-    from mlflowctl.registry import registration, staging
+    from mlflowctl.registry import moves, registration, staging
 
     desk = desk_to_change(console, context, data_dir)
+    if not dry_run:
+        moves.settle(desk, name, wait=lease_wait)
     move = staging.plan_stage(desk, name, version, replace)
     if move is None:
         if dry_run:
@@ -163,9 +163,11 @@ def archive(
     as_json: JsonOption = False,
 ) -> Any:
     """Put a version away that is neither needed nor champion."""
-    from mlflowctl.registry import staging
+    from mlflowctl.registry import moves, staging
 
     desk = desk_to_change(console, context, data_dir)
+    if not dry_run:
+        moves.settle(desk, name, wait=lease_wait)
     move = staging.plan_archive(desk, name, version)
     if move is None:
         if dry_run:
@@ -195,9 +197,11 @@ def retire(
     as_json: JsonOption = False,
 ) -> Any:
     """Take a model out of service: its champion is archived. The only way to no champion at all."""
-    from mlflowctl.registry import staging
+    from mlflowctl.registry import moves, staging
 
     desk = desk_to_change(console, context, data_dir)
+    if not dry_run:
+        moves.settle(desk, name, wait=lease_wait)
     move = staging.plan_retire(desk, name)
     if move is None:
         if dry_run:

@@ -26,6 +26,7 @@ def status(
 ) -> Any:
     """Show who serves and what is under way, of one model or of all."""
     from mlflowctl.registry import report
+    from mlflowctl.registry.evidence.plain import one_line
 
     desk = desk_for(context, data_dir)
     found = [report.status(desk, one) for one in ([name] if name else desk.registry.models())]
@@ -48,7 +49,7 @@ def status(
     # Below the table: a remark is a sentence, often with a command to copy.
     for one in found:
         for remark in one["remarks"]:
-            console.result(f"{one['model']}: {remark}")
+            console.result(f"{one['model']}: {one_line(remark)}")
     return {"models": found}
 
 
@@ -69,6 +70,7 @@ def history(
 ) -> Any:
     """Show the ledger of a model, newest first: what, who, why."""
     from mlflowctl.registry import report
+    from mlflowctl.registry.evidence.plain import one_line
 
     rows = report.history(desk_for(context, data_dir), name, limit)
     if not rows:
@@ -80,10 +82,10 @@ def history(
             (
                 row["entry"],
                 f"{row['at'][:19]}Z",
-                row["what"],
+                one_line(row["what"]),
                 _v(row["champion"]),
-                row["actor"]["name"],
-                row["reason"] or "-",
+                one_line(row["actor"]["name"], 40),
+                one_line(row["reason"]) or "-",
             )
             for row in rows
         ],

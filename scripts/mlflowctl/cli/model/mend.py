@@ -77,6 +77,8 @@ def rollback(
     if break_glass:
         reason_needed(reason, "--break-glass")
     desk = desk_to_change(console, context, data_dir)
+    if not (break_glass or dry_run):
+        work.settle(desk, name, wait=lease_wait)
     move = (
         work.plan_break_glass(desk, name, expect_champion)
         if break_glass

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-RESAMPLES = 2000
+RESAMPLES, USER_RESAMPLES = 2000, 1000
 # Cells (resamples x rows) at most, which bounds the time; user functions are slower.
 CELLS, USER_CELLS = 20_000_000, 10_000_000
 FEWEST_RESAMPLES = 500
@@ -140,7 +140,7 @@ def _user(name: str, truth: Truth, champion: Any, challenger: Any, seed: int) ->
     classes = not truth.numeric or truth.classes.size <= CLASS_LIKE
     strata = truth.codes if classes else np.zeros(truth.rows, dtype=np.intp)
     order, counts = _groups(name, strata, old, new)
-    resamples = max(FEWEST_RESAMPLES, min(RESAMPLES, USER_CELLS // truth.rows))
+    resamples = max(FEWEST_RESAMPLES, min(USER_RESAMPLES, USER_CELLS // truth.rows))
     differences = []
     for weights in _weights(strata[order], counts, resamples, seed):
         for row in weights:

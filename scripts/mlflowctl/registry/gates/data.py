@@ -133,7 +133,7 @@ def _parse(content: bytes, suffix: str, location: str) -> pd.DataFrame:
         elif kind == "Parquet":
             frame = pd.read_parquet(io.BytesIO(content))
         else:
-            frame = pd.read_json(io.BytesIO(content), lines=True, dtype=False, convert_dates=False)
+            frame = pd.read_json(io.BytesIO(content), lines=True, dtype=False)
     except Exception as exc:  # each parser has a zoo of its own, and no common base
         first = (str(exc).strip().splitlines() or [type(exc).__name__])[0]
         raise UsageError(

@@ -54,7 +54,7 @@ def paired_binary(gained: int, lost: int, rows: int, alpha: float) -> Interval:
 
 def _score_bound(gained: int, lost: int, rows: int, z: float) -> float:
     """The smallest difference that the score test does not reject from below."""
-    low, high = -1.0, (gained - lost - 0.5) / rows
+    low, high = -1.0, max(-1.0, (gained - lost - 0.5) / rows)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
         if gained - lost - rows * middle - 0.5 > z * _null_deviation(gained, lost, rows, middle):

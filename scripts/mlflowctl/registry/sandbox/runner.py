@@ -19,14 +19,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from mlflowctl.errors import MlflowctlError
 from mlflowctl.registry.policy import Checks
-from mlflowctl.registry.sandbox import environments, trial
+from mlflowctl.registry.sandbox import account, environments, trial
 from mlflowctl.registry.sandbox.trial import NotBelievable, Trial, clean
 
 if TYPE_CHECKING:
     import pandas
 
 HERE = Path(__file__).parent
-SERVICE_USER = "nobody"
 FILE_LIMIT = 1 << 30  # bytes of any one file that the model writes
 TAIL = 4000  # bytes of what the model printed that are kept
 GRACE = 0.02  # seconds between two looks at a running trial
@@ -40,9 +39,10 @@ PASSED_ON = (
 )
 # What interpreters and libraries read. Not all of /etc, /proc only because nothing runs without it.
 SYSTEM = (
-    *("/usr", "/bin", "/lib", "/lib32", "/lib64", "/opt", "/proc", "/sys", "/etc/ld.so.cache", "/etc/ssl"),
+    *("/usr", "/bin", "/lib", "/lib32", "/lib64", "/proc", "/sys", "/etc/ld.so.cache", "/etc/ssl/certs"),
     *("/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/hosts", "/etc/localtime", "/etc/mime.types"),
-    *("/etc/os-release", "/etc/fonts", "/dev/urandom", "/dev/random", "/etc/alternatives"),
+    *("/etc/os-release", "/etc/fonts", "/etc/alternatives", "/dev/urandom", "/dev/random"),
+    *("/opt/rocm", "/opt/intel"),
 )
 DEVICES = ("/dev/null", "/dev/zero", "/dev/shm", "/dev/dri", "/dev/kfd", "/dev/nvidia0", "/dev/nvidiactl")  # noqa: S108
 
@@ -101,7 +101,8 @@ def _run(folder: Path, order: _Order, environment: environments.Environment) -> 
         except Exception as exc:
             return Trial(False, f"The rows cannot be handed to the model: {exc}", attempted=False)
     _write_jobs(folder, order, environment)
-    user, notes = _account(folder, [environment.python, order.model / "MLmodel"])
+    needed = [Path(sys.executable), HERE / "confine.py", environment.python, order.model / "MLmodel"]
+    user, notes = account.choose(folder, needed)
     ended, missing = _watch(folder, environment, user, order.limits.timeout_seconds)
     found = Trial(False, environment=environment.name, notes=(*notes, *missing))
     return _judge(folder, found, ended, len(order.rows) if order.rows is not None else None)
@@ -236,27 +237,3 @@ def _environment(folder: Path, environment: environments.Environment) -> dict[st
         "TMPDIR": str(folder / "tmp"),
         "DO_NOT_TRACK": "true",
     }
-
-
-def _account(folder: Path, needed: list[Path]) -> tuple[str | None, list[str]]:
-    """Root looks for an unprivileged account that can read what the trial needs, and gives it the folder."""
-    if os.geteuid() != 0:
-        return None, []
-    try:
-        account = pwd.getpwnam(SERVICE_USER)
-    except KeyError:
-        return None, [f"It ran as root: there is no account {SERVICE_USER!r}."]
-    for path in (Path(sys.executable), HERE / "confine.py", *needed):
-        answer = subprocess.run(
-            ["/bin/sh", "-c", 'test -r "$1"', "sh", str(path)],
-            cwd="/",
-            user=SERVICE_USER,
-            group=account.pw_gid,
-            extra_groups=[],
-            check=False,
-        )
-        if answer.returncode != 0:
-            return None, [f"It ran as root without root's powers: {SERVICE_USER!r} cannot read {path}."]
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
-    return SERVICE_USER, []

@@ -1,0 +1,303 @@
+"""Everything that can happen to one model, in any order, with what must hold after each step.
+
+The weights make the rare things happen: a model that never had two champions cannot be rolled back.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import lifecycle_commands as commands
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from lifecycle_commands import POLICIES
+from lifecycle_faults import KINDS, Fault, leases_run_out
+from lifecycle_world import Life, World
+
+from mlflowctl.plan import pending
+from mlflowctl.registry import audit, promotion, reconcile, report, rollback
+from mlflowctl.registry.desk import Desk
+from mlflowctl.registry.moves import Move
+from mlflowctl.registry.port import STAGES, Version
+from mlflowctl.registry.registration import register
+from mlflowctl.registry.verdict import Verdict
+
+MOST_VERSIONS = 6
+SOURCE = "s3://mlflow-artifacts/lifecycle/stub-model"
+FAULT = st.builds(Fault, st.sampled_from(KINDS), st.one_of(st.integers(1, 26), st.just("switch")))
+FAULTS = st.one_of(st.none(), FAULT)
+OTHERS = st.sampled_from(["rollback", "promote", "reconcile", "freeze", "retire", "break glass"])
+VERDICTS = st.sampled_from([Verdict.PASS] * 4 + [Verdict.FAIL, Verdict.INCONCLUSIVE])
+POLICY = st.sampled_from(["a"] * 5 + ["b"])
+SELDOM = st.sampled_from([False, False, False, True])
+FOREIGN = st.sampled_from([*STAGES, "Production", "Staging", "deleted"])
+ACTIONS = {
+    "register": 2, "stage": 4, "validate": 3, "validate_unstaged": 1, "plan": 6, "apply": 7, "promote": 3,
+    "stage_validate_promote": 7, "rollback": 7, "plan_rollback": 4, "slow_rollback": 5, "break_glass": 2,
+    "archive": 2, "retire": 1, "freeze": 2, "reconcile": 6, "break_lease": 2, "foreign": 5,
+}  # fmt: skip
+
+
+class Lifecycle(RuleBasedStateMachine):
+    """One model and its life."""
+
+    world: ClassVar[World]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.life = Life(self.world)
+        self.had_champion = False
+
+    @initialize(versions=st.integers(2, 4), reigns=st.sampled_from([2, 2, 1, 0]))
+    def begin(self, versions: int, reigns: int) -> None:
+        """A model with some versions, of which some were champion."""
+        for _ in range(versions):
+            self.register(fault=None, other="")
+        for number in range(1, reigns + 1):
+            self._stage(number, None)
+            self._judge(Verdict.PASS, None, "a")
+            self._promote(False)
+
+    @rule(
+        data=st.data(),
+        action=st.sampled_from([name for name, weight in ACTIONS.items() for _ in range(weight)]),
+    )
+    def step(self, data: st.DataObject, action: str) -> None:
+        """One command, or one act of somebody else."""
+        getattr(self, action)(**self._drawn(data, action))
+
+    def _drawn(self, data: st.DataObject, action: str) -> dict[str, Any]:
+        """What the action wants to know; every command may meet a fault and be overtaken by another one."""
+        version = st.integers(1, max(1, self.life.versions))
+        known: dict[str, st.SearchStrategy[Any]] = {
+            "version": version,
+            "expect": st.one_of(st.none(), st.none(), st.none(), version),
+            "replace": st.sampled_from(["", "", "right", "wrong"]),
+            "verdict": VERDICTS,
+            "policy": POLICY,
+            "override": SELDOM,
+            "frozen": SELDOM,
+            "which": st.integers(1, 3),
+            "look": st.booleans(),
+            "ready": st.booleans(),
+            "repeat": st.booleans(),
+            "prefer": st.sampled_from(["registry", "registry", "ledger"]),
+            "to": FOREIGN,
+            "fault": FAULTS,
+            "patient": st.booleans(),
+            "other": OTHERS,
+        }
+        wanted = getattr(self, action).__annotations__
+        found = {name: data.draw(known[name], name) for name in known if name in wanted and name != "other"}
+        if "other" in wanted:
+            overtaken = found["fault"] is not None and found["fault"].kind == "overtaken"
+            found["other"] = data.draw(OTHERS, "other") if overtaken else ""
+        return found
+
+    # -- the commands -------------------------------------------------------------------------------------
+
+    def register(self, fault: Fault | None, other: str) -> None:
+        if self.life.versions >= MOST_VERSIONS:
+            return
+
+        def command(desk: Desk) -> str:
+            register(desk, self.life.model, SOURCE, "stub")
+            return "done"
+
+        said = self.life.run("register", command, fault, other=other)
+        if self.life.versions or said == "done":
+            found = self.world.desks[0].registry.versions(self.life.model)
+            self.life.versions = max([self.life.versions, *(one.version for one in found)])
+
+    def stage(self, version: int, replace: str, fault: Fault | None, patient: bool, other: str) -> None:
+        present = self.world.desks[0].registry.challenger(self.life.model)
+        pushed = (present.version if present else 1) + (replace == "wrong") if replace else None
+        self._stage(version, pushed, fault=fault, patient=patient, other=other)
+
+    def _stage(self, version: int, replace: int | None, **more: Any) -> str:
+        model = self.life.model
+        return self.life.run("stage", lambda desk: commands.stage(desk, model, version, replace), **more)
+
+    def validate(self, verdict: Verdict, policy: str, fault: Fault | None, other: str) -> None:
+        self._judge(verdict, None, policy, fault=fault, other=other)
+
+    def validate_unstaged(self, version: int, fault: Fault | None, other: str) -> None:
+        self._judge(Verdict.PASS, version, "a", fault=fault, other=other)
+
+    def _judge(self, verdict: Verdict, version: int | None, policy: str, **more: Any) -> str:
+        model, rules = self.life.model, POLICIES[policy]
+        return self.life.run(
+            "validate", lambda desk: commands.stub_gate(desk, model, version, verdict, rules), **more
+        )
+
+    def plan(self, version: int, override: bool, policy: str, ready: bool) -> None:
+        if ready:
+            self._make_ready(version)
+
+        def command(desk: Desk) -> str:
+            made = promotion.make_plan(desk, self.life.model, POLICIES[policy], override=override)
+            self.life.plans.append(commands.saved(made))
+            return "done"
+
+        self.life.run("plan", command)
+
+    def apply(self, which: int, look: bool, fault: Fault | None, patient: bool, other: str) -> None:
+        for plan in self.life.plans[-which:][:1]:
+
+            def command(desk: Desk, plan: promotion.Plan = plan) -> str:
+                return commands.apply(desk, plan, POLICIES["a"], look_first=look)
+
+            self.life.run("apply" if look else "apply without a look", command, fault, patient, other)
+
+    def promote(self, override: bool, fault: Fault | None, patient: bool, other: str) -> None:
+        self._promote(override, fault=fault, patient=patient, other=other)
+
+    def _promote(self, override: bool, **more: Any) -> str:
+        model = self.life.model
+        return self.life.run(
+            "promote", lambda desk: commands.promote(desk, model, POLICIES["a"], override), **more
+        )
+
+    def stage_validate_promote(self, version: int, fault: Fault | None, other: str) -> None:
+        """What people do most."""
+        self._make_ready(version)
+        self._promote(False, fault=fault, other=other)
+
+    def _make_ready(self, version: int) -> None:
+        present = self.world.desks[0].registry.challenger(self.life.model)
+        if present is None or present.version != version:
+            self._stage(version, present.version if present else None)
+        self._judge(Verdict.PASS, None, "a")
+
+    def rollback(
+        self, expect: int | None, repeat: bool, fault: Fault | None, patient: bool, other: str
+    ) -> None:
+        def command(desk: Desk) -> str:
+            return commands.roll_back(desk, self.life.model, expect)
+
+        said = self.life.run("rollback", command, fault, patient, other)
+        if said == "done" and repeat and not fault:
+            again = self.life.run("rollback again", command)
+            assert again == "nothing to do", again
+
+    def plan_rollback(self, expect: int | None) -> None:
+        def command(desk: Desk) -> str:
+            move = rollback.plan(desk, self.life.model, expect)
+            if isinstance(move, rollback.NothingToDo):
+                return "nothing to do"
+            self.life.rollbacks.append(move)
+            return "done"
+
+        self.life.run("plan rollback", command)
+
+    def slow_rollback(self, which: int, fault: Fault | None, patient: bool, other: str) -> None:
+        """An engineer whose checks took long, while others went on."""
+        for move in self.life.rollbacks[-which:][:1]:
+
+            def command(desk: Desk, move: Move = move) -> str:
+                return commands.roll_back_by(desk, move)
+
+            self.life.run("slow rollback", command, fault, patient, other)
+
+    def break_glass(self, expect: int | None, fault: Fault | None, other: str) -> None:
+        self.life.run("break glass", lambda desk: self.life.glass(desk, expect), fault, other=other)
+
+    def archive(self, version: int, fault: Fault | None, patient: bool, other: str) -> None:
+        model = self.life.model
+        self.life.run("archive", lambda desk: commands.archive(desk, model, version), fault, patient, other)
+
+    def retire(self, fault: Fault | None, patient: bool, other: str) -> None:
+        self.life.run("retire", lambda desk: commands.retire(desk, self.life.model), fault, patient, other)
+
+    def freeze(self, frozen: bool, fault: Fault | None, patient: bool, other: str) -> None:
+        model = self.life.model
+        self.life.run("freeze", lambda desk: commands.freeze(desk, model, frozen), fault, patient, other)
+
+    def reconcile(self, prefer: reconcile.Prefer, fault: Fault | None, patient: bool, other: str) -> None:
+        model = self.life.model
+        self.life.run("reconcile", lambda desk: commands.mend(desk, model, prefer), fault, patient, other)
+
+    def break_lease(self) -> None:
+        """Somebody made sure that the holder is dead; so nothing of it is on its way."""
+        if not self.life.lease_left:
+            return
+
+        def command(desk: Desk) -> str:
+            reconcile.break_lease(desk, self.life.model, "its machine is gone")
+            return "done"
+
+        self.world.network.arrive()
+        self.life.lease_left = False
+        self.life.run("break lease", command)
+
+    def foreign(self, version: int, to: str) -> None:
+        body: dict[str, object] = {"name": self.life.model, "version": str(version)}
+        if to == "deleted":
+            self.life.foreign("foreign delete", "model-versions/delete", body, method="DELETE")
+        else:
+            body |= {"stage": to, "archive_existing_versions": to in ("Staging", "Production")}
+            self.life.foreign(f"foreign to {to}", "model-versions/transition-stage", body)
+
+    # -- what must hold -----------------------------------------------------------------------------------
+
+    @invariant()
+    def everything_holds(self) -> None:
+        self.world.counts["steps"] += 1
+        versions, champion, challenger = self.life.seen()
+        self.life.chronicle.read_on(self.world.desks[0].ledger(self.life.model))
+        self._one_champion(versions, champion)
+        self._journaled_before_effect(champion, challenger)
+
+    def _one_champion(self, versions: list[Version], champion: Version | None) -> None:
+        """At most one; exactly one once there was one and nobody retired the model; the alias is on it."""
+        serving = [one.version for one in versions if one.stage == "Production"]
+        assert len(serving) <= 1, serving
+        assert serving == ([champion.version] if champion else []), (serving, champion)
+        self.had_champion |= bool(serving)
+        if self.had_champion and not serving:
+            left = self.life.chronicle.open
+            retiring = left is not None and left.body["move"] == "retire"
+            assert self.life.chronicle.last.state["retired"] or retiring, "no champion, but nobody retired it"
+
+    def _journaled_before_effect(self, champion: Version | None, challenger: Version | None) -> None:
+        """Unless others interfered, the registry shows what the ledger says, or what an intent announces."""
+        state, left = self.life.chronicle.last.state, self.life.chronicle.open
+        now = (champion.version if champion else None, challenger.version if challenger else None)
+        said = (state["champion"], state["challenger"])
+        if now == said and not left and not self.world.network.late:
+            self.life.drifted = False
+        if self.life.drifted or now == said:
+            return
+        assert left is not None, f"(champion, challenger) is {now}, the ledger says {said}; no move is open"
+        assert announced(left.body, *said) == now, (left.body, said, now)
+
+    def teardown(self) -> None:
+        """Whatever happened: one reconcile, and everything is in order."""
+        if not self.life.versions:
+            return
+        network, desk, model = self.world.network, self.world.desks[0], self.life.model
+        network.arrive()
+        network.reset()
+        with leases_run_out():
+            reconcile.execute(desk, model, "registry", "the end", wait=0)
+        self.life.drifted = False
+        self.everything_holds()
+        assert pending(reconcile.plan(desk, model)) == []
+        found = audit.audit(desk, model)
+        assert found.findings == [], found.findings
+        assert found.entries == self.life.chronicle.last.number
+        assert not [one for one in report.status(desk, model)["remarks"] if "unfinished" in one]
+        self.world.counts.update({"examples": 1, "entries": found.entries})
+        self.world.counts.update({f"entry: {kind}": n for kind, n in self.life.chronicle.kinds.items()})
+
+
+def announced(body: dict[str, Any], champion: int | None, challenger: int | None) -> tuple[int | None, ...]:
+    """Champion and challenger once an announced move has happened."""
+    version: int = body["version"]
+    if challenger == version:
+        challenger = None
+    if body["stage"] == "Production":
+        return version, challenger
+    if body["stage"] == "Staging":
+        return champion, version
+    return None if body["move"] == "retire" else champion, challenger
