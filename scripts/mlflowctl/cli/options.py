@@ -33,11 +33,12 @@ def _folder(data_dir: Path | None) -> Path | None:
     """The folder that the option names, else the variable; a file is refused from both alike."""
     exported = os.environ.get("MLFLOWCTL_DATA_DIR")
     folder = data_dir or (Path(exported) if exported else None)
-    if folder and folder.expanduser().is_file():
+    if folder and folder.expanduser().exists() and not folder.expanduser().is_dir():
+        named = "--data-dir" if data_dir else "MLFLOWCTL_DATA_DIR"
         raise UsageError(
-            f"Invalid value for 'MLFLOWCTL_DATA_DIR': dir '{folder}' is a file.",
+            f"Invalid value for '{named}': dir '{folder}' is a file.",
             state="Nothing was changed.",
-            next="Let it name the folder of a stack, or: unset MLFLOWCTL_DATA_DIR",
+            next="Name the folder of a stack with --data-dir, or: unset MLFLOWCTL_DATA_DIR",
         )
     return folder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from mlflowctl.settings import Context
 Say = Callable[[str], None]
 REASON = "mlflowctl demo"
 WAIT = 30.0
+ROWS = 12
 
 
 def run(context: Context, folder: Path, say: Say) -> dict[str, Any]:
@@ -117,5 +119,5 @@ def _table(desk: Desk) -> list[dict[str, Any]]:
             "algorithm": one.tags.get("algorithm", ""),
             "holdout_accuracy": round(registering.run_metrics(desk, one.run_id).get("accuracy", 0.0), 4),
         }
-        for one in desk.registry.versions(MODEL)
+        for one in islice(desk.registry.versions(MODEL), ROWS)
     ]

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mlflowctl.errors import UsageError
+from mlflowctl.errors import NotFoundError, UsageError
 from mlflowctl.registry.actor import Actor, whoami
 from mlflowctl.registry.artifacts import ArtifactStore
-from mlflowctl.registry.ledger import Ledger
+from mlflowctl.registry.leases import Head, look, witnessed
+from mlflowctl.registry.ledger import Chained, Ledger
 from mlflowctl.registry.objects import Objects
-from mlflowctl.registry.port import StageRegistry
+from mlflowctl.registry.port import HEAD_TAG, StageRegistry
 from mlflowctl.registry.rest import Rest
 
 if TYPE_CHECKING:
@@ -49,3 +50,28 @@ class Desk:
 
     def ledger(self, model: str) -> Ledger:
         return Ledger(self.objects, model)
+
+    def head(self, model: str, hint: Head | None = None) -> Chained:
+        """The head of a model's ledger.
+
+        Args:
+            model: name of the registered model.
+            hint: where it was; default: where the last lease left it.
+
+        Raises:
+            BrokenLedgerError: its end was cut off, or all of it is gone while the registry remembers it.
+        """
+        ledger = self.ledger(model)
+        found = ledger.head(hint or witnessed(look(self.objects, model)[0]))
+        if found.number == 0 and (tag := self._remembered(model)):
+            raise ledger.broken(
+                f"the registry remembers {tag.split(' ')[0]} entries and there is none. Was the model "
+                "renamed? Its ledger stays under the old name"
+            )
+        return found
+
+    def _remembered(self, model: str) -> str:
+        try:
+            return self.registry.model_tags(model).get(HEAD_TAG, "")
+        except NotFoundError:
+            return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ PAGE = 1000
 ATTEMPTS = 20
 READERS = 8
 BATCH = 64
+Check = Callable[[dict[str, Any]], None]
 FIRST = "0" * 64  # what the first entry names as the one before it
 
 
@@ -122,7 +123,7 @@ class Ledger:
         """
         stored = self.objects.get(key(self.model, number))
         if stored is None:
-            raise self._broken(f"entry {number} is missing")
+            raise self.broken(f"entry {number} is missing")
         return self._parse(number, stored.body)
 
     def _parse(self, number: int, body: bytes) -> Chained:
@@ -131,7 +132,7 @@ class Ledger:
             schema = raw.pop("schema")
             entry = Entry(**raw)
         except (ValueError, TypeError, KeyError, AttributeError) as exc:
-            raise self._broken(f"entry {number} cannot be read ({type(exc).__name__})") from None
+            raise self.broken(f"entry {number} cannot be read ({type(exc).__name__})") from None
         if schema != SCHEMA:
             raise MlflowctlError(
                 f"Entry {number} of the ledger of {self.model!r} is of a newer mlflowctl ({schema}).",
@@ -139,10 +140,11 @@ class Ledger:
                 next="python -m pip install --upgrade mlflowctl",
             )
         if (entry.model, entry.number) != (self.model, number):
-            raise self._broken(f"entry {number} is one of {entry.model!r}, number {entry.number}")
+            raise self.broken(f"entry {number} is one of {entry.model!r}, number {entry.number}")
         return Chained(entry, hashlib.sha256(body).hexdigest())
 
-    def _broken(self, what: str) -> BrokenLedgerError:
+    def broken(self, what: str) -> BrokenLedgerError:
+        """The error for a chain that does not hold."""
         return BrokenLedgerError(
             f"The ledger of model {self.model!r} is broken: {what}.",
             state="Nothing was changed.",
@@ -163,7 +165,7 @@ class Ledger:
         if known.number and last == known.number and known.number:
             found = self.read(last)
             if found.hash != known.hash:
-                raise self._broken(f"entry {last} is not the one that the last command left there")
+                raise self.broken(f"entry {last} is not the one that the last command left there")
             return found
         return self.read(last) if last else Chained(None)
 
@@ -171,7 +173,7 @@ class Ledger:
         """The highest number, by asking "is there anything beyond n?", which gaps cannot mislead."""
         near = self._beyond(max(known - 1, 0), PAGE)
         if known and not near:
-            raise self._broken(f"it ends before entry {known}, which was its head at the last command")
+            raise self.broken(f"it ends before entry {known}, which was its head at the last command")
         if len(near) < PAGE:  # the usual case: one request
             return near[-1] if near else 0
         low, high = near[-1], near[-1] + PAGE
@@ -191,15 +193,32 @@ class Ledger:
         return [int(one.rsplit("/", 1)[1].split(".")[0]) for one in keys if one.endswith(".json")]
 
     def append(
-        self, kind: str, actor: Actor, reason: str, body: dict[str, Any], *, after: Chained | None = None
+        self,
+        kind: str,
+        actor: Actor,
+        reason: str,
+        body: dict[str, Any],
+        *,
+        after: Chained | None = None,
+        check: Check | None = None,
     ) -> Chained:
         """Append an entry wherever the end is now; for entries that no other entry can contradict.
+
+        Args:
+            kind: of ``ledger_state.KINDS``.
+            actor: who.
+            reason: why.
+            body: what.
+            after: where the end was a moment ago.
+            check: raises if the entry must not stand on this state.
 
         Raises:
             ConflictError: others kept being faster.
         """
         head = after or self.head()
         for _ in range(ATTEMPTS):
+            if check:
+                check(head.state)
             written = self.append_exactly(head, kind, actor, reason, body)
             if written is not None:
                 return written

@@ -88,7 +88,7 @@ def _moved(after: State, number: int, at: str, actor: dict[str, str], body: Stat
             }  # fmt: skip
         else:
             after["rolled_back"] = None
-        _reign(after, version, number, at)
+        _reign(after, version, number, at, body.get("digest"))
         if after["challenger"] == version:
             after["challenger"] = None
         if "keep" in body:
@@ -125,10 +125,14 @@ def _observed(after: State, number: int, at: str, actor: dict[str, str], body: S
     _reign(after, champion, number, at)
 
 
-def _reign(after: State, version: int, number: int, at: str) -> None:
+def _reign(after: State, version: int, number: int, at: str, digest: str | None = None) -> None:
     """A version becomes champion; its earlier reign, if there was one, is over for good."""
+    known = next((one.get("digest") for one in after["reigns"] if one["version"] == version), None)
     reigns = [one for one in after["reigns"] if one["version"] != version]
-    after["reigns"] = [*reigns, {"version": version, "number": number, "since": at}][-REIGNS:]
+    after["reigns"] = [
+        *reigns,
+        {"version": version, "number": number, "since": at, "digest": digest or known},
+    ][-REIGNS:]
     after["failed"] = [one for one in after["failed"] if one != version]
     after["champion"], after["retired"] = version, False
 
@@ -165,6 +169,7 @@ def _validated(after: State, number: int, actor: dict[str, str], body: State) ->
         "evidence": body["evidence"],
         "sha256": body["sha256"],
         "policy": body["policy"],
+        "digest": body.get("digest"),
         "validator": actor,
         "approvals": [],
     }
@@ -191,5 +196,9 @@ def next_look(state: State, holdout: str, question: str) -> int:
 
 def last_good(state: State, champion: int) -> int | None:
     """The champion before ``champion`` that was never rolled back from; None if there is none."""
-    others = [one["version"] for one in state["reigns"] if one["version"] != champion]
-    return int(others[-1]) if others else None
+    return next(iter(good(state, champion)), None)
+
+
+def good(state: State, champion: int) -> list[int]:
+    """All champions before ``champion`` that were never rolled back from, the last one first."""
+    return [int(one["version"]) for one in reversed(state["reigns"]) if one["version"] != champion]

@@ -115,7 +115,7 @@ def locked(desk: Desk, model: str, message: str, *, wait: float) -> Iterator[tup
         BrokenLedgerError: the ledger's end is not where it was.
     """
     with leases.held(desk.objects, model, desk.actor, message, wait=wait) as lease:
-        head = recover(desk, lease, desk.ledger(model).head(lease.head))
+        head = recover(desk, lease, desk.head(model, lease.head))
         lease.head = head.head
         yield lease, head
 
@@ -126,8 +126,7 @@ def settle(desk: Desk, model: str, *, wait: float) -> None:
     Raises:
         LeaseHeldError: the other command is not dead, or its lease has not run out.
     """
-    record, _ = leases.look(desk.objects, model)
-    if desk.ledger(model).head(leases.witnessed(record)).state["open"]:
+    if desk.head(model).state["open"]:
         with locked(desk, model, "finish an unfinished move", wait=wait):
             pass
 

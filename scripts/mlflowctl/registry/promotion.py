@@ -16,7 +16,7 @@ from mlflowctl.errors import (
     UsageError,
 )
 from mlflowctl.files import write_atomic
-from mlflowctl.registry import leases, ledger_state, lifecycle, moves
+from mlflowctl.registry import ledger_state, lifecycle, moves
 from mlflowctl.registry.desk import Desk
 from mlflowctl.registry.ledger import Chained, quoted
 from mlflowctl.registry.moves import Move
@@ -105,11 +105,12 @@ def make_plan(desk: Desk, model: str, policy: Policy, *, override: bool = False)
     candidate, unrecorded = _candidate(desk, challenger, state)
     if not override:
         _judge(model, challenger, champion, candidate, policy)
-    _untouched(desk, challenger)
+    _untouched(desk, challenger, candidate.get("digest"))
     more = {
         "policy": policy.digest,
         "evidence": candidate.get("evidence"),
         "sha256": candidate.get("sha256"),
+        "digest": candidate.get("digest") or challenger.tags.get(DIGEST_TAG),
         "keep": policy.keep_archived,
         "override": override,
         **({"validation": unrecorded} if unrecorded else {}),
@@ -177,9 +178,12 @@ def _observed(
 
 
 def head_of(desk: Desk, model: str) -> Chained:
-    """The ledger's head, found through the last lease."""
-    record, _ = leases.look(desk.objects, model)
-    return desk.ledger(model).head(leases.witnessed(record))
+    """The ledger's head, found through the last lease.
+
+    Raises:
+        BrokenLedgerError: its end was cut off, or all of it is gone.
+    """
+    return desk.head(model)
 
 
 def refuse_unfinished(model: str, state: dict[str, Any]) -> None:
@@ -278,8 +282,8 @@ def _approved(model: str, version: int, candidate: dict[str, Any], policy: Polic
         )
 
 
-def _untouched(desk: Desk, version: Version) -> None:
-    changed = tampered(desk, version)
+def _untouched(desk: Desk, version: Version, digest: str | None) -> None:
+    changed = tampered(desk, version, digest)
     if changed:
         raise GateFailedError(
             f"The artifacts of version {version.version} of model {version.model!r} are not what was "

@@ -52,7 +52,14 @@ class _View:
     head: Chained
 
 
-def plan(desk: Desk, model: str, prefer: Prefer = "registry", head: Chained | None = None) -> list[Mend]:
+def plan(
+    desk: Desk,
+    model: str,
+    prefer: Prefer = "registry",
+    head: Chained | None = None,
+    *,
+    history: bool = True,
+) -> list[Mend]:
     """Everything that is out of step, and what would mend it; reads only.
 
     Args:
@@ -61,6 +68,7 @@ def plan(desk: Desk, model: str, prefer: Prefer = "registry", head: Chained | No
         prefer: where champion and ledger differ: ``registry`` records what serves, ``ledger`` switches back
             to what the ledger says (after a database was restored to an earlier time).
         head: the ledger's head, if it was read already.
+        history: also compare the whole ledger with the database's history, which takes a while if it is long.
     """
     view = _View(
         model,
@@ -79,7 +87,8 @@ def plan(desk: Desk, model: str, prefer: Prefer = "registry", head: Chained | No
     found += _challenger(view)
     found += _statuses(desk, view)
     found += _tags(view)
-    found += _unrecorded(desk, view)
+    if history:
+        found += _unrecorded(desk, view)
     return found
 
 

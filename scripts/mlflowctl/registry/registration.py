@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import replace
 
 from mlflowctl.errors import ConflictError, MlflowctlError, NotFoundError, UsageError
-from mlflowctl.registry import leases, ledger_state
+from mlflowctl.registry import ledger_state
 from mlflowctl.registry.artifacts import Manifest, manifest
 from mlflowctl.registry.desk import Desk
-from mlflowctl.registry.ledger import Chained, Entry, quoted
+from mlflowctl.registry.ledger import Chained, Check, Entry, quoted
 from mlflowctl.registry.port import DIGEST_TAG, HEAD_TAG, REGISTERED_TAG, VALIDATION_STATUS, Version
 
 
@@ -91,12 +91,11 @@ def _record(desk: Desk, version: Version, found: Manifest, reason: str, *, adopt
     return replace(version, tags={**version.tags, **tags})
 
 
-def append(desk: Desk, model: str, kind: str, reason: str, body: dict[str, object]) -> Chained:
-    """Append an entry that needs no lease."""
-    ledger = desk.ledger(model)
-    record, _ = leases.look(desk.objects, model)
-    head = ledger.head(leases.witnessed(record))
-    written = ledger.append(kind, desk.actor, reason, body, after=head)
+def append(
+    desk: Desk, model: str, kind: str, reason: str, body: dict[str, object], check: Check | None = None
+) -> Chained:
+    """Append an entry that needs no lease; ``check`` may refuse the state that it would stand on."""
+    written = desk.ledger(model).append(kind, desk.actor, reason, body, after=desk.head(model), check=check)
     with suppress(MlflowctlError):  # a witness more; the next command under a lease leaves one as well
         desk.registry.tag_model(model, HEAD_TAG, f"{written.number} {written.hash}")
     return written
@@ -144,17 +143,22 @@ def differences(before: Manifest, now: Manifest) -> list[str]:
     return found
 
 
-def tampered(desk: Desk, version: Version) -> list[str]:
+def tampered(desk: Desk, version: Version, digest: str | None = None) -> list[str]:
     """What is different from the registration, by hashing everything again; empty if nothing is.
 
-    Raises:
-        NotFoundError: all artifacts are gone.
+    Args:
+        desk: where to look.
+        version: as it stands.
+        digest: what the ledger's state says of it, if it does: a version that lost its tags is told as well.
     """
     before = registered_manifest(desk, version)
-    if before is None:
+    if before is None and digest is None:
         return []
     try:
         now = manifest(desk.artifacts, desk.registry.artifact_uri(version.model, version.version))
     except NotFoundError as exc:
         return [exc.what]
-    return differences(before, now)
+    found = differences(before, now) if before else []
+    if digest and now.digest != digest and not found:
+        return ["its files are not those that the ledger knows"]
+    return found

@@ -29,7 +29,7 @@ TIMEOUT = 20.0  # seconds; a server whose database hangs never answers
 CHUNK = 1 << 20
 # What a proxy answers whose server went on without it, and MLflow when the database was lost at the commit.
 UNCERTAIN = (502, 503, 504)
-GUARD = re.compile(r"mlflowctl guard \[([\w-]+)\][^\n\"]*")
+GUARD = re.compile(r"mlflowctl guard \[([\w-]+)\][^\n]*")
 
 
 class GuardRefusal(ConflictError):

@@ -63,7 +63,8 @@ def plan(desk: Desk, model: str, expect: int | None) -> Move | NothingToDo:
     if target is None:
         raise _nowhere(model, f"the ledger knows no good champion before v{champion.version}")
     lifecycle.require("rollback", desk.registry.version(model, target))
-    return _move(model, target, champion.version)
+    digest = next((one.get("digest") for one in state["reigns"] if one["version"] == target), None)
+    return _move(model, target, champion.version, digest)
 
 
 @contextmanager
@@ -117,7 +118,7 @@ def _already(state: dict[str, Any], champion: int, expect: int | None) -> Nothin
     )
 
 
-def _move(model: str, target: int, champion: int) -> Move:
+def _move(model: str, target: int, champion: int, digest: str | None = None) -> Move:
     return Move(
         verb="rollback",
         model=model,
@@ -126,6 +127,7 @@ def _move(model: str, target: int, champion: int) -> Move:
         champion=champion,
         challenger=None,
         tags=((champion, VALIDATION_STATUS, "failed"), (target, VALIDATION_STATUS, "passed")),
+        more={"digest": digest},
     )
 
 
@@ -153,7 +155,7 @@ def check_target(desk: Desk, move: Move, *, load: bool, accept_unloadable: bool)
         GateFailedError: artifacts were changed, or it does not load.
     """
     version = desk.registry.version(move.model, move.version)
-    changed = tampered(desk, version)
+    changed = tampered(desk, version, move.more.get("digest"))
     if changed and not accept_unloadable:
         raise _unfit(move, f"its artifacts are not what was registered: {'; '.join(changed[:5])}")
     said = [f"artifacts of v{move.version}: {'; '.join(changed[:5])}" if changed else

@@ -14,12 +14,14 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mlflowctl import __version__
 from mlflowctl.errors import (
     AccessError,
+    ConflictError,
     IllegalMoveError,
     MlflowctlError,
     NotFoundError,
@@ -380,12 +382,23 @@ def ledger_body(evidence: Evidence, stored: Stored) -> dict[str, Any]:
         "evidence": stored.key,
         "sha256": stored.sha256,
         "policy": policy,
+        "digest": challenger["artifact_digest"],
         "holdout": holdout,
         "look": evidence.look,
         "question": question(challenger["artifact_digest"], evidence.champion, policy, holdout)
         if holdout
         else "",
     }
+
+
+def _still_this_look(body: dict[str, Any], state: dict[str, Any]) -> None:
+    """Two validations at once must not spend the same α."""
+    if body["holdout"] and ledger_state.next_look(state, body["holdout"], body["question"]) != body["look"]:
+        raise ConflictError(
+            f"Another validation looked at this holdout at the same time: look {body['look']} is spent.",
+            state="What serves did not change; this validation does not count.",
+            next="Repeat the command.",
+        )
 
 
 def _leave(desk: Desk, version: Version, evidence: Evidence) -> Validated:
@@ -396,8 +409,14 @@ def _leave(desk: Desk, version: Version, evidence: Evidence) -> Validated:
     notes: list[str] = []
     entry: int | None = None
     try:
+        body = ledger_body(evidence, stored)
         entry = append(
-            desk, version.model, ledger_state.VALIDATED, evidence.reason, ledger_body(evidence, stored)
+            desk,
+            version.model,
+            ledger_state.VALIDATED,
+            evidence.reason,
+            body,
+            partial(_still_this_look, body),
         ).number
     except AccessError:
         notes.append("this login may not write the ledger; the promotion will record the validation")
