@@ -135,6 +135,10 @@ def _link(found: Audit, entry: Entry, previous: str, number: int) -> None:
 
 
 def _refold(found: Audit, entry: Entry, state: dict[str, Any]) -> dict[str, Any]:
+    if entry.state.get("fold") != ledger_state.FOLD:
+        note = "states that another release of mlflowctl folded were not compared"
+        found.notes += [note] if note not in found.notes else []
+        return entry.state
     try:
         folded = ledger_state.fold(state, entry.kind, entry.number, entry.at, entry.actor, entry.body)
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -11,6 +11,10 @@ from typing import Any
 
 State = dict[str, Any]
 
+# Raise it with every change to what an entry does to the state: entries of an earlier release keep their state,
+# and the audit does not hold them against the present rules.
+FOLD = 1
+
 # A rollback never goes further back than this many champions; the ledger itself keeps all.
 REIGNS = 50
 # Questions remembered per holdout, so that asking the very same one again costs nothing.
@@ -32,6 +36,7 @@ KINDS = (
 def empty() -> State:
     """Before the first entry."""
     return {
+        "fold": FOLD,
         "champion": None,
         "challenger": None,
         "reigns": [],
@@ -57,7 +62,7 @@ def fold(state: State, kind: str, number: int, at: str, actor: dict[str, str], b
         actor: who.
         body: what; its fields depend on the kind, see docs/promotion.md.
     """
-    after = deepcopy(state)
+    after = {**empty(), **deepcopy(state), "fold": FOLD}
     if kind == INTENT:
         after["open"] = {"number": number, "at": at, "actor": actor, **body}
     elif kind == ABORTED:
