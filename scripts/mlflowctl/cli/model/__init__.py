@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from mlflowctl.cli.command import EXIT_CODES
 from mlflowctl.cli.model import decide, lifecycle, look, mend
 
 
@@ -11,6 +12,7 @@ def register(app: typer.Typer) -> None:
     """Add the group to the command line, its commands in the order of the lifecycle."""
     group = typer.Typer(
         help="The lifecycle of models, from registration to rollback.",
+        epilog=EXIT_CODES,
         no_args_is_help=True,
         rich_markup_mode=None,
     )
