@@ -148,6 +148,31 @@ class TestNonInferior:
         assert "differ on only 9 of 1000 rows" in found.reason
 
 
+class TestLowerIsBetter:
+    one = metric(name="mae", direction="lower")
+    small, large = (TRUTH + scale * np.linspace(-1, 1, N) for scale in (0.2, 0.4))
+
+    def test_a_smaller_error_passes_and_is_called_better(self):
+        found = holdout(self.one, self.large, self.small)
+        assert found.verdict is PASS
+        assert found.reason.startswith("Better by 0.1")
+        assert found.interval.estimate < 0
+
+    def test_a_larger_error_fails_and_is_called_worse(self):
+        found = holdout(self.one, self.small, self.large)
+        assert found.verdict is FAIL
+        assert found.reason.startswith("Worse by 0.1")
+
+    def test_a_slightly_smaller_error_would_pass_with_more_rows(self):
+        noise = np.random.default_rng(0).normal(size=(2, N))
+        found = holdout(self.one, TRUTH + noise[0], TRUTH + 0.97 * noise[1])
+        other = holdout(self.one, TRUTH + 0.97 * noise[1], TRUTH + noise[0])
+        assert {found.verdict, other.verdict} == {INCONCLUSIVE}
+        better, worse = (found, other) if found.reason.startswith("Better") else (other, found)
+        assert "then pass" in better.more
+        assert "then fail" in worse.more
+
+
 class TestThreshold:
     def test_it_is_met_at_the_very_value(self):
         found = holdout(metric(threshold=0.95), None, wrong_on(0, 50))
