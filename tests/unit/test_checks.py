@@ -262,7 +262,7 @@ def test_own_checks_answer_in_their_own_way_and_whatever_they_raise_fails(
     tmp_path, monkeypatch, name, verdict, said
 ):
     (tmp_path / "own_checks.py").write_text(OWN)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     path = f"own_checks:{name}"
     result = judged(path, subject(tmp_path / "new"), subject(tmp_path / "old", 1), Checks(custom=(path,)))
     assert (result.verdict, said in result.detail) == (verdict, True), result.detail

@@ -11,8 +11,8 @@ from typing import Any
 
 State = dict[str, Any]
 
-# Raise it with every change to what an entry does to the state: entries of an earlier release keep theirs, and
-# the audit does not hold them against the present rules.
+# Raise it with every change to what an entry does to the state: entries of an earlier release keep theirs,
+# and the audit does not hold them against the present rules.
 FOLD = 1
 
 # A rollback never goes further back than this many champions; the ledger itself keeps all.

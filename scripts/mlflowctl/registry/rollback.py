@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from mlflowctl.errors import ConflictError, GateFailedError, IllegalMoveError, UnavailableError
+from mlflowctl.errors import (
+    ConflictError,
+    GateFailedError,
+    IllegalMoveError,
+    NotFoundError,
+    UnavailableError,
+)
 from mlflowctl.registry import ledger_state, lifecycle, moves
 from mlflowctl.registry.desk import Desk
 from mlflowctl.registry.ledger import Chained, now, quoted
@@ -59,12 +65,20 @@ def plan(desk: Desk, model: str, expect: int | None) -> Move | NothingToDo:
             state="Nothing was changed.",
             next=f"mlflowctl model status {quoted(model)}",
         )
-    target = ledger_state.last_good(state, champion.version)
+    target = _target(desk, model, state, champion.version)
     if target is None:
         raise _nowhere(model, f"the ledger knows no good champion before v{champion.version}")
-    lifecycle.require("rollback", desk.registry.version(model, target))
-    digest = next((one.get("digest") for one in state["reigns"] if one["version"] == target), None)
-    return _move(model, target, champion.version, digest)
+    lifecycle.require("rollback", target)
+    digest = next((one.get("digest") for one in state["reigns"] if one["version"] == target.version), None)
+    return _move(model, target.version, champion.version, digest)
+
+
+def _target(desk: Desk, model: str, state: dict[str, Any], champion: int) -> Version | None:
+    """The last good champion that is still there: what others have deleted cannot be gone back to."""
+    for number in ledger_state.good(state, champion):
+        with suppress(NotFoundError):
+            return desk.registry.version(model, number)
+    return None
 
 
 @contextmanager
@@ -220,7 +234,8 @@ def execute(desk: Desk, move: Move, reason: str, *, wait: float) -> Chained | No
             head = moves.journal(desk, lease, head, ledger_state.OBSERVED, reason, body)
             if "failed" in body:
                 desk.registry.untag(move.model, champion.version, BREAK_GLASS_TAG)
-        if ledger_state.last_good(head.state, champion.version) != move.version:
+        target = _target(desk, move.model, head.state, champion.version)
+        if target is None or target.version != move.version:
             raise ConflictError(
                 f"v{move.version} is not the last good champion of model {move.model!r} any more.",
                 state="Nothing was changed by this command.",

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import platform
 import socket
+import sys
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -162,14 +163,25 @@ def validate(desk: Desk, version: Version, policy: Policy, reason: str, tell: Te
         old = _subject(desk, champion, policy, tables, Path(folder)) if champion else None
         look, alpha = _look(desk, version.model, new, champion, policy, tables)
         tell(f"  judging {len(policy.metrics) + len(policy.business)} metrics at α = {alpha:.4g}")
-        gates = _gates(desk, policy, tables, version, champion, new, old, alpha)
-        checks = final_checks(new, old, policy.checks)
+        with _team_code(policy.folder):
+            gates = _gates(desk, policy, tables, version, champion, new, old, alpha)
+            checks = final_checks(new, old, policy.checks)
         facts = {
             "challenger": _facts(desk, version, new),
             "champion": _facts(desk, champion, old) if champion and old else None,
         }
     evidence = _evidence(desk, version, champion, policy, tables, (look, alpha), gates, checks, facts, reason)
     return _leave(desk, version, evidence)
+
+
+@contextlib.contextmanager
+def _team_code(folder: str) -> Iterator[None]:
+    """Metrics and checks named by dotted path are found beside the policy file, before anything installed."""
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
 
 
 @dataclass(frozen=True)

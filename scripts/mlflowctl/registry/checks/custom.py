@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 import time
 from typing import Any
 
@@ -43,9 +41,6 @@ def _load(path: str) -> Any:
     module, separator, name = path.partition(":")
     if not separator or not module or not name:
         raise ValueError(f"{path!r} is not package.module:function")
-    here = os.getcwd()  # noqa: PTH109
-    if here not in sys.path:
-        sys.path.insert(0, here)
     found: Any = importlib.import_module(module)
     for part in name.split("."):
         found = getattr(found, part)
