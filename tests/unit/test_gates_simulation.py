@@ -1,4 +1,4 @@
-"""The gates' error rates, by the short run of the simulation that docs/gates.md reports; its seeds are fixed."""
+"""The gates' error rates, by the short run of the simulation that docs/gates.md reports. Seeds are fixed."""
 
 from __future__ import annotations
 

@@ -109,6 +109,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
     Raises:
         UsageError: there is nobody to ask, or the answer is no.
+        InterruptedByUser: Ctrl-C or Ctrl-D instead of an answer.
     """
     if yes:
         return
@@ -116,5 +117,10 @@ def confirm(question: str, *, yes: bool) -> None:
         raise UsageError(
             f"{question} There is no terminal to ask on.", state="Nothing was changed.", next="Add --yes."
         )
-    if not typer.confirm(question, err=True):
+    try:
+        confirmed = typer.confirm(question, err=True)
+    except typer.Abort:
+        print(file=sys.stderr)  # the question's line is still open
+        raise InterruptedByUser("Interrupted instead of answered.", state="Nothing was changed.") from None
+    if not confirmed:
         raise UsageError("Not confirmed.", state="Nothing was changed.")

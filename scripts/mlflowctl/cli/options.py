@@ -51,7 +51,8 @@ def print_steps(console: Console, steps: list[Step], *, exit_code: bool) -> Any:
     """
     from mlflowctl.plan import Action, pending
 
-    console.table(("action", "target", "detail"), [(str(s.action), s.target, s.detail) for s in steps])
+    if steps:
+        console.table(("action", "target", "detail"), [(str(s.action), s.target, s.detail) for s in steps])
     todo = pending(steps) + [step for step in steps if step.action is Action.ATTENTION]
     console.result(f"{len(todo)} to do." if todo else "Nothing to do.")
     answer = {"steps": [step.as_dict() for step in steps], "to_do": len(todo)}

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mlflowctl import __version__
 from mlflowctl.errors import (
@@ -108,6 +108,24 @@ def subject_of(desk: Desk, model: str, number: int | None) -> Version:
             next=f"mlflowctl model status {quoted(model)}",
         )
     return version
+
+
+def in_environment(policy: Policy, manager: str | None) -> Policy:
+    """The policy with another environment for the trials; its digest stays, the evidence tells which it was.
+
+    Raises:
+        UsageError: there is no such manager.
+    """
+    if manager is None:
+        return policy
+    known: dict[str, Literal["local", "uv"]] = {"local": "local", "uv": "uv"}
+    if manager not in known:
+        raise UsageError(
+            f"--env-manager is uv or local, not {manager!r}.",
+            state="Nothing was judged.",
+            next="mlflowctl model validate --help",
+        )
+    return replace(policy, checks=replace(policy.checks, environment=known[manager]))
 
 
 def steps(version: Version, policy: Policy) -> list[Step]:

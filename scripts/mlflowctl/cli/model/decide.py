@@ -61,6 +61,14 @@ def validate(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE", help="Also write the HTML report here.")
     ] = None,
+    env_manager: Annotated[
+        str | None,
+        typer.Option(
+            "--env-manager",
+            metavar="uv|local",
+            help="Try the models in their own environment, or in this one; default: what the policy says.",
+        ),
+    ] = None,
     reason: ReasonOption = "",
     context: ContextOption = None,
     data_dir: DataDirOption = None,
@@ -72,7 +80,7 @@ def validate(
     from mlflowctl.registry import validation as work
     from mlflowctl.registry.policy_file import for_model
 
-    rules = for_model(policy, name)
+    rules = work.in_environment(for_model(policy, name), env_manager)
     if report and (report.is_dir() or not report.absolute().parent.is_dir()):
         raise UsageError(
             f"--report {report} cannot be written: "

@@ -71,6 +71,7 @@ def rollback(
 ) -> Any:
     """Go back to the last good champion. The version rolled back from is never chosen again by this."""
     from mlflowctl.registry import rollback as work
+    from mlflowctl.registry.ledger import quoted
 
     if accept_unloadable:
         reason_needed(reason, "--accept-unloadable")
@@ -95,7 +96,8 @@ def rollback(
     if break_glass:
         work.break_glass(desk, move, reason)
         console.progress(
-            "The ledger does not know of it yet. When the object store is back: mlflowctl model reconcile"
+            "The ledger does not know of it yet. When the object store is back: "
+            f"mlflowctl model reconcile {quoted(name)}"
         )
         return moved(console, move, None, text)
     for line in work.check_target(desk, move, load=not no_load_check, accept_unloadable=accept_unloadable):
