@@ -1,4 +1,4 @@
-"""What a ledger amounts to: the fold of every kind of entry, the last good champion, the looks at a holdout."""
+"""What a ledger amounts to: the fold of every kind of entry, the last good champion, looks at a holdout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mlflowctl.registry import ledger_state
-from mlflowctl.registry.ledger_state import empty, fold, last_good, next_look
+from mlflowctl.registry.ledger_state import empty, fold, good, last_good, next_look
 
 ANN = {"name": "ann", "kind": "os", "host": "laptop"}
 BOB = {"name": "bob", "kind": "os", "host": "server"}
@@ -195,6 +195,13 @@ def test_the_last_good_champion_skips_what_was_rolled_back_from():
     assert last_good(story.state, 2) == 1
     story.move("rollback", 1, champion=2)
     assert last_good(story.state, 1) is None
+
+
+def test_all_good_champions_are_known_the_last_one_first():
+    story = two_champions().move("promote", 3, champion=2).move("promote", 4, champion=3)
+    assert good(story.state, 4) == [3, 2, 1]
+    story.move("rollback", 3, champion=4)
+    assert good(story.state, 3) == [2, 1]
 
 
 def test_without_a_champion_before_it_there_is_nothing_to_go_back_to():

@@ -1,4 +1,4 @@
-"""States and legal moves: one table in code, the same in the documentation, and refusals that name what is legal."""
+"""States and legal moves: one table in code and documentation; refusals name what is legal."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ def test_the_table_in_the_documentation_is_the_one_in_code():
     rows = table(PAGE.read_text())
     shown = {row[0]: row[1:] for row in rows if row[0] in MOVES}
     assert [row[0] for row in rows][: len(MOVES)] == list(MOVES)
-    assert shown == {
-        verb: [", ".join(move.sources), move.target, move.needs] for verb, move in MOVES.items()
-    }
+    assert shown == {verb: [", ".join(move.sources), move.target, move.needs] for verb, move in MOVES.items()}
 
 
 def version(stage: Stage) -> Version:

@@ -122,26 +122,31 @@ class StageRegistry:
         Raises:
             NotFoundError: there is no such model.
         """
-        escaped = model.replace("'", "''")
-        answer = self.rest.get("registered-models/search", filter=f"name = '{escaped}'", max_results=1)
-        for found in answer.get("registered_models", []):
-            if found["name"] == model:
-                return _tags(found)
+        token = ""
+        while True:
+            page = {"page_token": token} if token else {}
+            answer = self.rest.get("registered-models/search", filter=_named(model), max_results=PAGE, **page)
+            for found in answer.get("registered_models", []):
+                if found["name"] == model:
+                    return _tags(found)
+            token = answer.get("next_page_token", "")
+            if not token:
+                break
         raise NotFoundError(f"There is no registered model {model!r}.", next="mlflowctl model status")
 
     def versions(self, model: str) -> Iterator[Version]:
         """All versions, newest first, a page at a time; never on the way of a promotion."""
-        escaped, token = model.replace("'", "''"), ""
+        token = ""
         while True:
             answer = self.rest.get(
                 "model-versions/search",
-                filter=f"name = '{escaped}'",
+                filter=_named(model),
                 max_results=PAGE,
                 order_by="version_number DESC",
                 **({"page_token": token} if token else {}),
             )
             for raw in answer.get("model_versions", []):
-                if found := _version(raw):
+                if raw["name"] == model and (found := _version(raw)):
                     yield found
             token = answer.get("next_page_token", "")
             if not token:
@@ -240,6 +245,14 @@ class StageRegistry:
         """Where the artifacts of a version are: mlflow-artifacts:/… or s3://…"""
         answer = self.rest.get("model-versions/get-download-uri", name=model, version=version)
         return str(answer["artifact_uri"])
+
+
+def _named(model: str) -> str:
+    """MLflow's search filter for a name, and perhaps a few others: it has no escape for a quote in one."""
+    if "'" not in model:
+        return f"name = '{model}'"
+    anything = model.replace("'", "_")
+    return f"name LIKE '{anything}'"
 
 
 def _tags(raw: Mapping[str, Any]) -> dict[str, str]:

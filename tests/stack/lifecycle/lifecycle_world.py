@@ -52,6 +52,7 @@ class Life:
         self.drifted = False
         self.lease_left = False
         self.commands = 0
+        self.aside: list[str] = []  # what happened in a thread of the library's, where no notes can be made
 
     def run(
         self, name: str, command: Command, fault: Fault | None = None, patient: bool = True, other: str = ""
@@ -93,6 +94,8 @@ class Life:
         except MlflowctlError as exc:
             said = type(exc).__name__
             note(f"    {exc.what}")
+        while self.aside:
+            note(self.aside.pop(0))
         struck, calls = network.struck, network.calls
         network.reset()
         self.lease_left |= self._lease_is_held()
@@ -122,7 +125,7 @@ class Life:
             said = type(exc).__name__
         network.fault, network.struck, network.calls = kept
         self.world.counts[f"overtaken by {other}: {said}"] += 1
-        note(f"overtaken by {other}: {said}")
+        self.aside.append(f"overtaken by {other}: {said}")
 
     def _lease_is_held(self) -> bool:
         record, age = leases.look(self.world.desks[0].objects, self.model)

@@ -40,7 +40,12 @@ def log_a_model(stack, code: str = LOG_A_MODEL) -> str:
 
     environment = clean_environment(MLFLOW_TRACKING_URI=stack.uri, MLFLOW_DISABLE_TELEMETRY="true")
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip().splitlines()[-1]
@@ -63,7 +68,6 @@ def tiny(stack) -> str:
 def own(folders: Callable[[], Path]):
     """A stack whose parts may be killed; PostgreSQL writes what the replay of its log needs."""
     from promotion_wal import log_everything
-
     from tests.stack.conftest import Stack, _end
 
     stack = Stack(Layout.at(folders() / "own"))

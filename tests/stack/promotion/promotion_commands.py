@@ -10,9 +10,29 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+WRITE = r"^(PUT|POST|PATCH|DELETE) "
+SWITCH = r"/model-versions/transition-stage$"
+
+
+@dataclass(frozen=True)
+class At:
+    """A moment in the life of a command.
+
+    Attributes:
+        when: before the request is sent, or after it was answered.
+        number: the how-manieth request of this kind.
+        request: pattern of ``METHOD path``.
+        signal: that the command sends itself.
+    """
+
+    when: Literal["before", "after"]
+    number: int = 1
+    request: str = WRITE
+    signal: int = signal.SIGKILL
 
 
 @dataclass
@@ -40,7 +60,9 @@ class Done:
 
     def expect(self, *codes: int) -> Done:
         """The same, after checking that it ended as it may."""
-        assert self.code in (codes or (0,)), f"{' '.join(self.arguments)}: exit {self.code}\n{self.out}{self.err}"
+        assert self.code in (codes or (0,)), (
+            f"{' '.join(self.arguments)}: exit {self.code}\n{self.out}{self.err}"
+        )
         assert "Traceback" not in self.err, self.err
         return self
 
@@ -100,18 +122,24 @@ class Runner:
         data_dir: Path,
         *arguments: str,
         env: dict[str, str] | None = None,
-        kill_before: int = 0,
-        stop_before: int = 0,
+        at: At | None = None,
         ttl: float = 0,
     ) -> Started:
-        """Start ``mlflowctl ARGUMENTS`` on the stack in ``data_dir``."""
+        """Start ``mlflowctl ARGUMENTS`` on the stack in ``data_dir``.
+
+        Args:
+            data_dir: of the stack.
+            arguments: of the command.
+            env: in addition to a clean environment.
+            at: where the command sends itself a signal.
+            ttl: seconds that its leases last; 0: as long as ever.
+        """
         folder = Path(tempfile.mkdtemp(dir=self.scratch.name))
         request = {
             "args": arguments,
             "env": {"MLFLOWCTL_DATA_DIR": str(data_dir), "CI": "true", **(env or {})},
             "folder": str(folder),
-            "kill_before": kill_before,
-            "stop_before": stop_before,
+            "at": asdict(at) if at else None,
             "ttl": ttl,
         }
         (folder / "trace").touch()

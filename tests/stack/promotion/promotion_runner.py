@@ -1,7 +1,7 @@
 """Runs ``mlflowctl`` commands in forks of one warm process: the real command, without a second of imports.
 
-Requests come on stdin, a JSON object a line. A fork may be told to kill or stop itself right before its n-th
-request to a server, and to hold leases for a shorter time than the real command would.
+Requests come on stdin, a JSON object a line. A fork may be told to kill or suspend itself at one of its
+requests to a server, and to hold leases for a shorter time than the real command would.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-import signal
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,20 +41,30 @@ def warm() -> None:
     )  # fmt: skip
 
 
-def watch_network(trace: int, kill_before: int, stop_before: int) -> None:
-    """Note every request in ``trace``, and be killed or stopped right before one of them (0: never)."""
+def watch_network(trace: int, at: dict[str, Any] | None) -> None:
+    """Note every request in ``trace``, and send this process a signal before or after one of them.
+
+    Args:
+        trace: file descriptor; a line ``METHOD path`` for each request.
+        at: ``signal``, ``when`` (before, after), ``request`` (pattern of such a line) and ``number`` (the
+            how-manieth that matches); None for nothing.
+    """
     from urllib3.connectionpool import HTTPConnectionPool
 
-    send, made = HTTPConnectionPool.urlopen, [0]
+    send, matched = HTTPConnectionPool.urlopen, [0]
 
     def urlopen(self: Any, method: str, url: str, *arguments: Any, **more: Any) -> Any:
-        made[0] += 1
-        os.write(trace, f"{method} {url.split('?')[0]}\n".encode())
-        if made[0] == kill_before:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if made[0] == stop_before:
-            os.kill(os.getpid(), signal.SIGSTOP)
-        return send(self, method, url, *arguments, **more)
+        line = f"{method} {url.split('?')[0]}"
+        os.write(trace, f"{line}\n".encode())
+        hit = bool(at and re.search(at["request"], line))
+        matched[0] += hit
+        now = at if at and hit and matched[0] == at["number"] else None
+        if now and now["when"] == "before":
+            os.kill(os.getpid(), now["signal"])
+        answer = send(self, method, url, *arguments, **more)
+        if now and now["when"] == "after":
+            os.kill(os.getpid(), now["signal"])
+        return answer
 
     HTTPConnectionPool.urlopen = urlopen
 
@@ -69,13 +79,10 @@ def child(request: dict[str, Any]) -> None:
         del os.environ[name]
     os.environ.update(request["env"])
     trace = os.open(folder / "trace", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    watch_network(trace, request["kill_before"], request["stop_before"])
+    watch_network(trace, request["at"])
     from mlflowctl.registry import leases
 
     leases.TTL = request["ttl"] or leases.TTL
-    if request["ttl"]:
-        leases.SLACK = 0.0
-        leases.POLL = 0.1
     sys.argv = ["mlflowctl", *request["args"]]
     from mlflowctl.cli.main import main
 

@@ -22,11 +22,10 @@ def log_everything(stack: Any) -> None:
 
 
 class StackRegistry:
-    """What ``guard_wal.Replay`` needs of a registry, restricted to the models of one test."""
+    """What ``guard_wal.Replay`` needs of a registry."""
 
-    def __init__(self, stack: Any, models: list[str]) -> None:
+    def __init__(self, stack: Any) -> None:
         self.stack = stack
-        self.models = models
 
     def sql(self, statement: str, values: Any = None, *, role: str = "") -> list[Any]:
         with admin(self.stack.context.database) as connection, connection, connection.cursor() as cursor:

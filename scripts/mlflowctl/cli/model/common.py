@@ -78,10 +78,12 @@ def show_plan(console: Console, move: Move, *, exit_code: bool) -> Any:
     return print_steps(console, list(move.steps()), exit_code=exit_code)
 
 
-def nothing_to_do(console: Console, model: str, version: int | None, why: str) -> dict[str, Any]:
-    """The answer when things are as wanted already."""
+def nothing_to_do(
+    console: Console, model: str, version: int | None, why: str, *, champion: int | None = None
+) -> dict[str, Any]:
+    """The answer when things are as wanted already; ``champion`` where the command was about it."""
     console.result(f"Nothing to do: {why}")
-    return _answer(model, None, version, None, None, None, changed=False)
+    return _answer(model, None, version, None, champion, None, changed=False)
 
 
 def moved(console: Console, move: Move, done: Chained | None, text: str) -> dict[str, Any]:

@@ -208,8 +208,9 @@ def apply(
     if promotion.is_champion(desk, saved.move):
         if dry_run:
             return print_steps(console, [], exit_code=exit_code)
+        number = saved.move.version
         return nothing_to_do(
-            console, saved.move.model, saved.move.version, f"v{saved.move.version} is the champion."
+            console, saved.move.model, number, f"v{number} is the champion.", champion=number
         )
     promotion.refuse_moved(desk, saved, for_model(policy, saved.move.model))
     now = _plan(desk, saved.move.model, policy, override)

@@ -88,7 +88,7 @@ def rollback(
     if isinstance(move, work.NothingToDo):
         if dry_run:
             return print_steps(console, [], exit_code=exit_code)
-        return nothing_to_do(console, name, move.champion, move.why)
+        return nothing_to_do(console, name, move.champion, move.why, champion=move.champion)
     if dry_run:
         return show_plan(console, move, exit_code=exit_code)
     ask(console, move, f"Roll {name} back, v{move.champion} → v{move.version}?", yes=yes)
@@ -104,7 +104,7 @@ def rollback(
         console.progress(f"  {line}")
     done = work.execute(desk, move, reason, wait=lease_wait)
     if isinstance(done, work.NothingToDo):
-        return nothing_to_do(console, name, done.champion, done.why)
+        return nothing_to_do(console, name, done.champion, done.why, champion=done.champion)
     return moved(console, move, done, text)
 
 
