@@ -101,7 +101,7 @@ def test_a_server_that_does_not_answer_is_told_as_documented(stack, line):
 def test_a_registry_that_needs_a_decision_is_told_as_documented(new_stack):
     with usual_ports_held():
         own = new_stack()
-    assert len(answer(own, "demo")["result"]["versions"]) == 2
+    assert len(answer(own, "demo")["result"]["versions"]) == 3
     with admin(own.context.database) as connection:
         guard.uninstall(connection)
     breaking.execute(own, "UPDATE model_versions SET current_stage = 'Production'")

@@ -17,7 +17,7 @@ from mlflowctl.cli.model import decide
 from mlflowctl.console import Console
 from mlflowctl.errors import GateFailedError
 from mlflowctl.registry.evidence.store import Stored
-from mlflowctl.registry.validation import Validated
+from mlflowctl.registry.recording import Validated
 from mlflowctl.registry.verdict import Verdict
 
 COMMAND = [sys.executable, "-m", "mlflowctl.cli.main"]

@@ -77,7 +77,7 @@ def test_every_field_of_every_shape_is_described():
 
 def test_shapes_that_several_schemas_share_are_the_same_everywhere():
     """Each file stands alone for its readers, so what they share is repeated, and compared here."""
-    for shape in ("error", "plan", "moved", "frozen", "refused", "problem"):
+    for shape in ("error", "plan", "moved", "frozen", "refused", "problem", "entry", "actor", "finding"):
         variants = {
             json.dumps(definitions[shape])
             for definitions in (reference.schema(name)["$defs"] for name in schema_names())

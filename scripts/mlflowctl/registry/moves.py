@@ -17,7 +17,7 @@ from mlflowctl.registry import leases, ledger_state
 from mlflowctl.registry.desk import Desk
 from mlflowctl.registry.leases import Lease
 from mlflowctl.registry.ledger import Chained, quoted
-from mlflowctl.registry.port import HEAD_TAG, RETIRE_TAG, Stage
+from mlflowctl.registry.port import BREAK_GLASS_TAG, HEAD_TAG, RETIRE_TAG, Stage, Version
 from mlflowctl.registry.rest import UnknownOutcome
 
 Tell = Callable[[str], None]
@@ -235,6 +235,12 @@ def _tags(desk: Desk, move: Move) -> None:
     for version, key, value in move.tags:
         with suppress(NotFoundError):  # deleted meanwhile; the ledger knows what it was
             desk.registry.tag(move.model, version, key, value)
+
+
+def forget_glass(desk: Desk, champion: Version | None) -> None:
+    """Before a champion leaves: its tag of a rollback by break glass must not be believed when it comes again."""
+    if champion is not None and BREAK_GLASS_TAG in champion.tags:
+        desk.registry.untag(champion.model, champion.version, BREAK_GLASS_TAG)
 
 
 def leave(desk: Desk, lease: Lease, head: Chained) -> None:

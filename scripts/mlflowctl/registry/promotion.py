@@ -145,7 +145,7 @@ def _candidate(
     if not digest or digest == known.get("sha256"):
         return known, None
     from mlflowctl.registry.evidence.store import Stored, read
-    from mlflowctl.registry.validation import ledger_body
+    from mlflowctl.registry.recording import ledger_body
 
     evidence = read(desk.objects.settings, key, digest)
     body = ledger_body(evidence, Stored(key, digest))
@@ -383,6 +383,7 @@ def execute(desk: Desk, plan: Plan, reason: str, *, wait: float) -> Chained:
             head = moves.journal(
                 desk, lease, head, ledger_state.VALIDATED, "made without the ledger", move.more["validation"]
             )
+        moves.forget_glass(desk, champion)
         return moves.execute(desk, move, reason, lease, head)
 
 

@@ -110,7 +110,13 @@ def _champion(desk: Desk, view: _View, prefer: Prefer) -> list[Mend]:
     if prefer == "ledger" and said is not None:
         return [_switch_back(desk, view, said, now)]
     detail = f"champion is {named(now)}, the ledger says {named(said)}: record that somebody else changed it"
-    return [Mend(Action.CREATE, "ledger entry", detail, "observe")]
+    found = [Mend(Action.CREATE, "ledger entry", detail, "observe")]
+    left = desk.registry.previous(view.model)
+    if left and broken_glass(left):
+        detail = f"remove tag {BREAK_GLASS_TAG}: somebody else has changed the champion since"
+        facts = {"version": left.version}
+        found.append(Mend(Action.REMOVE, f"version {left.version}", detail, "untag-glass", facts))
+    return found
 
 
 def _switch_back(desk: Desk, view: _View, said: int, now: int | None) -> Mend:

@@ -232,8 +232,6 @@ def execute(desk: Desk, move: Move, reason: str, *, wait: float) -> Chained | No
             # Changed behind the ledger. At three in the morning that is no reason to refuse; it is recorded.
             body = _seen(champion, head.state)
             head = moves.journal(desk, lease, head, ledger_state.OBSERVED, reason, body)
-            if "failed" in body:
-                desk.registry.untag(move.model, champion.version, BREAK_GLASS_TAG)
         target = _target(desk, move.model, head.state, champion.version)
         if target is None or target.version != move.version:
             raise ConflictError(
@@ -241,6 +239,7 @@ def execute(desk: Desk, move: Move, reason: str, *, wait: float) -> Chained | No
                 state="Nothing was changed by this command.",
                 next=f"mlflowctl model rollback {quoted(move.model)}",
             )
+        moves.forget_glass(desk, champion)
         return moves.execute(desk, move, reason, lease, head)
 
 

@@ -144,6 +144,8 @@ def execute(desk: Desk, move: Move, reason: str, *, wait: float) -> Chained:
                     next=f"mlflowctl model status {quoted(move.model)}",
                 )
             head = adopt_champion(desk, lease, head)
+        if move.verb == "retire":
+            moves.forget_glass(desk, version)
         return moves.execute(desk, move, reason, lease, head)
 
 

@@ -17,7 +17,8 @@ from mlflowctl.registry.ledger import now
 from mlflowctl.registry.moves import Move
 from mlflowctl.registry.policy import Policy
 from mlflowctl.registry.port import DIGEST_TAG, EVIDENCE_TAG, VALIDATION_STATUS
-from mlflowctl.registry.validation import STATUS, ledger_body, subject_of
+from mlflowctl.registry.recording import STATUS, ledger_body
+from mlflowctl.registry.validation import subject_of
 from mlflowctl.registry.verdict import Verdict
 
 POLICIES = {digest: Policy("any", digest * 64, None, ()) for digest in "ab"}

@@ -44,11 +44,11 @@ class Fault:
 
     Attributes:
         kind: what happens.
-        at: at which of its calls, from 1; "switch": at the transition call.
+        at: at which of its calls, from 1; "switch": at the transition call; "after": at the first behind it.
     """
 
     kind: Kind
-    at: int | Literal["switch"]
+    at: int | Literal["switch", "after"]
 
 
 class Network:
@@ -66,6 +66,7 @@ class Network:
         self.other: Callable[[], None] | None = None
         self.struck: str | None = None
         self.dead = False
+        self.switched = False
         self.calls = 0
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
@@ -94,8 +95,9 @@ class Network:
         """The fault, if it strikes now; it does so once."""
         with self._lock:  # the ledger is read by several threads
             self.calls += 1
-            fault = self.fault
-            if fault is None or not (switching if fault.at == "switch" else self.calls == fault.at):
+            fault, places = self.fault, {self.calls, "switch" if switching else "", "after" * self.switched}
+            self.switched |= switching
+            if fault is None or fault.at not in places:
                 return None
             self.fault, self.struck = None, name
             return fault

@@ -23,7 +23,8 @@ from mlflowctl.registry.verdict import Verdict
 
 MOST_VERSIONS = 6
 SOURCE = "s3://mlflow-artifacts/lifecycle/stub-model"
-FAULT = st.builds(Fault, st.sampled_from(KINDS), st.one_of(st.integers(1, 26), st.just("switch")))
+PLACES = st.one_of(st.integers(1, 26), st.sampled_from(["switch", "after"]))
+FAULT = st.builds(Fault, st.sampled_from([*KINDS, "overtaken"]), PLACES)
 FAULTS = st.one_of(st.none(), FAULT)
 OTHERS = st.sampled_from(["rollback", "promote", "reconcile", "freeze", "retire", "break glass"])
 VERDICTS = st.sampled_from([Verdict.PASS] * 4 + [Verdict.FAIL, Verdict.INCONCLUSIVE])
@@ -34,7 +35,7 @@ ACTIONS = {
     "register": 2, "stage": 4, "validate": 3, "validate_unstaged": 1, "plan": 6, "apply": 7, "promote": 3,
     "stage_validate_promote": 7, "rollback": 7, "plan_rollback": 4, "slow_rollback": 5, "break_glass": 2,
     "archive": 2, "retire": 1, "freeze": 2, "reconcile": 6, "break_lease": 2, "foreign": 5, "again": 5,
-    "flip_flop": 2,
+    "flip_flop": 2, "interfere": 3,
 }  # fmt: skip
 
 
@@ -234,6 +235,13 @@ class Lifecycle(Promises):
         self.world.network.arrive()
         self.life.lease_left = False
         self.life.run("break lease", command)
+
+    def interfere(self, to: str) -> None:
+        """Others lay hands on the very version that a dead command was moving."""
+        left = self.life.chronicle.open
+        if left:
+            self.foreign(left.body["version"], to)
+            self.foreign(left.body["version"], "deleted")
 
     def flip_flop(self, version: int) -> None:
         """Others switch, and switch back: afterwards only the database's history knows."""

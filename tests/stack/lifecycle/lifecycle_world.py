@@ -101,7 +101,9 @@ class Life:
         self.lease_left |= self._lease_is_held()
         self.world.counts[f"{name}: {said}"] += 1
         if fault and struck:
-            self.world.counts[f"fault: {fault.kind}{' (switch)' if fault.at == 'switch' else ''}"] += 1
+            self.world.counts[
+                f"fault: {fault.kind}{'' if isinstance(fault.at, int) else f' ({fault.at})'}"
+            ] += 1
         note(f"{name}: {said} after {calls} calls" + (f", {fault} struck {struck}" if struck else ""))
         assert said != "BrokenLedgerError"
         return said
@@ -117,13 +119,13 @@ class Life:
             "retire": lambda desk: commands.retire(desk, model),
             "break glass": lambda desk: self.glass(desk, None),
         }
-        kept = network.fault, network.struck, network.calls
+        kept = network.fault, network.struck, network.calls, network.switched
         network.fault = None
         try:
             said = options[other](self.world.desks[(self.commands + 1) % 2])
         except MlflowctlError as exc:
             said = type(exc).__name__
-        network.fault, network.struck, network.calls = kept
+        network.fault, network.struck, network.calls, network.switched = kept
         self.world.counts[f"overtaken by {other}: {said}"] += 1
         self.aside.append(f"overtaken by {other}: {said}")
 

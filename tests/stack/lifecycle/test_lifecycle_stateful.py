@@ -69,7 +69,7 @@ def missed(counts: Counter[str]) -> list[str]:
         "deaths": sum(n for what, n in counts.items() if what.startswith("fault: dies")),
         "lost answers": sum(n for what, n in counts.items() if what.startswith("fault: lost")),
         "late requests": sum(n for what, n in counts.items() if what.startswith("fault: arrives late")),
-        "commands overtaken": counts["fault: overtaken"] + counts["fault: overtaken (switch)"],
+        "commands overtaken": sum(n for what, n in counts.items() if what.startswith("fault: overtaken")),
         "stale plans refused": counts["apply: ConflictError"] + counts["apply without a look: ConflictError"],
         "changes by others": sum(
             n for what, n in counts.items() if what.startswith("foreign") and "done" in what

@@ -22,7 +22,7 @@ from mlflowctl.registry.policy import Policy
 from mlflowctl.registry.policy_file import for_model
 from mlflowctl.registry.port import DIGEST_TAG, EVIDENCE_TAG, VALIDATION_STATUS
 from mlflowctl.registry.promotion import head_of
-from mlflowctl.registry.validation import ledger_body
+from mlflowctl.registry.recording import ledger_body
 from mlflowctl.registry.verdict import CheckResult, Verdict
 
 POLICY = """version: 1
@@ -107,10 +107,11 @@ class World:
         """Register that many versions, as plain MLflow does; the tool adopts them when it touches them."""
         made = []
         for _ in range(count):
-            logged = self.source.startswith("models:/")
-            body = {"source": self.source} | (
-                {"model_id": self.source.removeprefix("models:/")} if logged else {}
-            )
+            body = {"source": self.source}
+            if self.source.startswith("models:/"):
+                body["model_id"] = self.source.removeprefix("models:/")
+            else:  # mlflow-artifacts:/<experiment>/<run>/artifacts/…
+                body["run_id"] = self.source.split("/")[2]
             answer = self.plain("model-versions/create", **body)
             assert answer.ok, answer.text
             made.append(int(answer.json()["model_version"]["version"]))

@@ -85,7 +85,7 @@ class Crowd:
         stage = dice.choice(["Production", "Production", "Staging", "Archived", "None"])
         answer = self.world.transition(version, stage)
         self.codes["plain", answer.status_code] += 1
-        time.sleep(dice.random() * 1.5)
+        time.sleep(dice.random() * 3)
 
     def run(self, *kinds: Callable[[random.Random], None]) -> None:
         problems: list[BaseException] = []
@@ -112,8 +112,6 @@ def test_eight_clients_and_a_plain_writer_never_commit_anything_but_one_champion
     own, make_own_model: Callable[..., World], capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = make_own_model(VERSIONS, champions=CHAMPIONS)
-    for version in range(CHAMPIONS + 1, VERSIONS + 1):  # adopted before, so that staging is quick
-        world.desk.registry.version(world.name, version)
     registry, crowd = StackRegistry(own), Crowd(world, own)
     replay = Replay.begin(registry)
     eight = [crowd.applier] * 3 + [crowd.promoter] * 2 + [crowd.roller] * 3
@@ -123,7 +121,7 @@ def test_eight_clients_and_a_plain_writer_never_commit_anything_but_one_champion
     with capsys.disabled():
         print(f"\n{SECONDS} s, {replay.commits} commits: {dict(sorted(crowd.codes.items()))}")
     assert replay.violations == []
-    assert replay.commits > 50
+    assert replay.commits > 10
     for (what, code), number in crowd.codes.items():
         if what in ("apply", "promote", "rollback"):
             allowed = {0, 5} | ({2} if NOTHING_LEFT[what] in crowd.said[what, code] else set())

