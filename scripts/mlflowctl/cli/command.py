@@ -18,6 +18,8 @@ from mlflowctl.errors import InterruptedByUser, MlflowctlError, UsageError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+# For commands that never ask, so that scripts may pass --yes to every command that changes something.
+UnaskedYesOption = Annotated[bool, typer.Option("--yes", "-y", help="Accepted; this command asks nothing.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")]
 ExitCodeOption = Annotated[
     bool, typer.Option("--exit-code", help="With --dry-run: exit 6 if there is something to do.")

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 @command("demo")
 def demo(console: Console, data_dir: DataDirOption = None, as_json: JsonOption = False) -> Any:
-    """Start the stack, prove it, and take real models through the lifecycle."""
+    """Take real models through the lifecycle, on a stack made for it."""
     from mlflowctl import demo as work
     from mlflowctl.bring_up import bring_up
     from mlflowctl.cli.smoke import run_and_report

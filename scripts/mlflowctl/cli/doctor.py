@@ -30,7 +30,7 @@ def doctor(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> Any:
-    """Check the platform from the ground up; say what mends each thing that is wrong. Exit 6 if any is."""
+    """Check the platform; say what mends each thing that is wrong. Exit 6 if any is."""
     from mlflowctl.doctor import checkup
 
     target = context_from(context, data_dir)

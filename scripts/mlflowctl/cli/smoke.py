@@ -37,7 +37,7 @@ def smoke_test(
     ] = False,
     as_json: JsonOption = False,
 ) -> Any:
-    """Prove the registry end to end with runs, artifacts and models of its own, then remove them."""
+    """Prove the registry end to end. What it makes for that, it removes."""
     if junit:
         from mlflowctl.smoke.junit import refuse_unwritable
 

@@ -51,7 +51,7 @@ def up(
     exit_code: ExitCodeOption = False,
     as_json: JsonOption = False,
 ) -> Any:
-    """Start PostgreSQL, the object store and MLflow here, and return when the API answers."""
+    """Start PostgreSQL, object store and MLflow here. Returns when the API answers."""
     from mlflowctl.stack import up as stack_up
 
     if artifacts not in (None, "proxied", "direct"):
@@ -246,7 +246,7 @@ def env(
         str, typer.Option("--format", metavar="shell|dotenv|json", help="How to print it.")
     ] = "shell",
 ) -> Any:
-    """Print the variables that MLflow clients need: eval "$(mlflowctl env)"."""
+    """Print the variables that clients need. Use: eval "$(mlflowctl env)"."""
     from mlflowctl.cli.options import context_from
     from mlflowctl.environment import client_variables, render
 

@@ -238,7 +238,7 @@ def _tags(desk: Desk, move: Move) -> None:
 
 
 def forget_glass(desk: Desk, champion: Version | None) -> None:
-    """Before a champion leaves: its tag of a rollback by break glass must not be believed when it comes again."""
+    """Before a champion leaves: its tag of a rollback by break glass must not be believed later on."""
     if champion is not None and BREAK_GLASS_TAG in champion.tags:
         desk.registry.untag(champion.model, champion.version, BREAK_GLASS_TAG)
 

@@ -87,7 +87,9 @@ class StageRegistry:
         found = _version(answer["model_version"])
         if found is None:
             raise NotFoundError(
-                f"Version {version} of model {model!r} was deleted.", next="mlflowctl model status"
+                f"Version {version} of model {model!r} was deleted.",
+                state="Nothing was changed.",
+                next="mlflowctl model status",
             )
         return found
 
@@ -132,7 +134,11 @@ class StageRegistry:
             token = answer.get("next_page_token", "")
             if not token:
                 break
-        raise NotFoundError(f"There is no registered model {model!r}.", next="mlflowctl model status")
+        raise NotFoundError(
+            f"There is no registered model {model!r}.",
+            state="Nothing was changed.",
+            next="mlflowctl model status",
+        )
 
     def versions(self, model: str) -> Iterator[Version]:
         """All versions, newest first, a page at a time; never on the way of a promotion."""

@@ -71,6 +71,8 @@ class Registered:
             todo = f"mlflowctl model validate {quoted(model)}"
             return f"v{number} of {model} is registered, and the challenger. Next: {todo}"
         note = f" {self.note}" if self.note else ""
+        if self.version.stage != "None":
+            return f"v{number} of {model} is in the ledger.{note}"
         return (
             f"v{number} of {model} is registered.{note} Next: mlflowctl model stage {quoted(model)} {number}"
         )

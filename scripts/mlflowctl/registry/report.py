@@ -204,6 +204,7 @@ def explained(desk: Desk, model: str, version: int | None) -> dict[str, Any]:
     )
     known = candidates.get(wanted) if wanted is not None else None
     if known is None:
+        desk.registry.model_tags(model)  # raises if there is no such model
         who = "No version" if version is None else f"Version {version}"
         raise IllegalMoveError(
             f"{who} of model {model!r} {'was' if version is None else 'was not'} validated.",

@@ -191,6 +191,8 @@ def approvable(desk: Desk, model: str, number: int) -> dict[str, Any]:
     """
     state = head_of(desk, model).state
     candidate: dict[str, Any] = state["candidates"].get(str(number), {})
+    if not candidate:
+        desk.registry.version(model, number)  # raises if there is no such version
     if candidate.get("verdict") != "pass" or candidate.get("void"):
         raise IllegalMoveError(
             f"Version {number} of model {model!r} has not passed a validation: there is nothing to approve.",

@@ -205,8 +205,13 @@ class Lifecycle(Promises):
 
             self.life.run("slow rollback", command, fault, patient, other)
 
-    def break_glass(self, expect: int | None, fault: Fault | None, other: str) -> None:
-        self.life.run("break glass", lambda desk: self.life.glass(desk, expect), fault, other=other)
+    def break_glass(self, expect: int | None, then: str, fault: Fault | None, other: str) -> None:
+        in_order = not self.life.drifted and self.life.chronicle.open is None
+        said = self.life.run("break glass", lambda desk: self.life.glass(desk, expect), fault, other=other)
+        if said == "done" and then and not fault and in_order:
+            model = self.life.model
+            again = self.life.run("rollback after glass", lambda desk: commands.roll_back(desk, model, None))
+            assert again == "nothing to do", again
 
     def archive(self, version: int, fault: Fault | None, patient: bool, other: str) -> None:
         model = self.life.model

@@ -13,6 +13,7 @@ from mlflowctl.cli.command import (
     DryRunOption,
     ExitCodeOption,
     JsonOption,
+    UnaskedYesOption,
     YesOption,
     command,
 )
@@ -74,6 +75,7 @@ def validate(
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
+    yes: UnaskedYesOption = False,
     as_json: JsonOption = False,
 ) -> Any:
     """Judge a version against the champion by gates and checks. Exit 0 pass, 3 fail, 4 inconclusive."""
@@ -91,7 +93,7 @@ def validate(
     desk = desk_to_change(console, context, data_dir)
     subject = work.subject_of(desk, name, version)
     if dry_run:
-        return print_steps(console, work.steps(subject, rules), exit_code=exit_code)
+        return print_steps(console, work.steps(subject), exit_code=exit_code)
     done = work.validate(desk, subject, rules, reason, console.progress)
     if report:
         work.write_report(report, done.report)

@@ -13,6 +13,7 @@ from mlflowctl.cli.command import (
     DryRunOption,
     ExitCodeOption,
     JsonOption,
+    UnaskedYesOption,
     YesOption,
     command,
 )
@@ -60,6 +61,7 @@ def register(
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
+    yes: UnaskedYesOption = False,
     as_json: JsonOption = False,
 ) -> Any:
     """Register a version at stage None, validation pending. Every artifact's SHA-256 is recorded."""
@@ -131,6 +133,7 @@ def approve(
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
+    yes: UnaskedYesOption = False,
     as_json: JsonOption = False,
 ) -> Any:
     """Approve a validated version that somebody else proposed. Good for its present evidence alone."""
@@ -194,6 +197,7 @@ def retire(
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
+    yes: UnaskedYesOption = False,
     as_json: JsonOption = False,
 ) -> Any:
     """Take a model out of service: its champion is archived. The only way to no champion at all."""
@@ -225,6 +229,7 @@ def freeze(
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
+    yes: UnaskedYesOption = False,
     as_json: JsonOption = False,
 ) -> Any:
     """Stop promotions of a model until unfreeze. Rollback still works."""
@@ -241,6 +246,7 @@ def unfreeze(
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
     exit_code: ExitCodeOption = False,
+    yes: UnaskedYesOption = False,
     as_json: JsonOption = False,
 ) -> Any:
     """Allow promotions of a model again."""
