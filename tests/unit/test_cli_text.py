@@ -44,10 +44,10 @@ Commands:
   status      Show what runs and whether it serves.
   logs        Print the last lines of the logs.
   env         Print the variables that clients need.
-  bootstrap   Make database, registry guard and buckets what a registry...
+  bootstrap   Make database, guard and buckets what a registry needs.
   smoke-test  Prove the registry end to end.
   doctor      Check the platform; say what mends each thing that is wrong.
-  demo        Take real models through the lifecycle, on a stack made for...
+  demo        Take real models through the lifecycle, on a stack of its own.
   model       The lifecycle of models, from registration to rollback.
   policy      What a model version must show before it may serve.
   config      What mlflowctl is aimed at, and why.

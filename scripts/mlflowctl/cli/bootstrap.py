@@ -53,7 +53,7 @@ def bootstrap(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> Any:
-    """Make database, registry guard and buckets what a registry needs."""
+    """Make database, guard and buckets what a registry needs."""
     from mlflowctl import bootstrap as work
 
     if guard_level is not None and guard_level not in work.LEVELS:

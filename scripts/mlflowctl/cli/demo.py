@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 @command("demo")
 def demo(console: Console, data_dir: DataDirOption = None, as_json: JsonOption = False) -> Any:
-    """Take real models through the lifecycle, on a stack made for it."""
+    """Take real models through the lifecycle, on a stack of its own."""
     from mlflowctl import demo as work
     from mlflowctl.bring_up import bring_up
     from mlflowctl.cli.smoke import run_and_report
