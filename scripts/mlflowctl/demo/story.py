@@ -14,6 +14,7 @@ from mlflowctl.registry.desk import Desk
 from mlflowctl.registry.ledger import Chained
 from mlflowctl.registry.policy import Policy
 from mlflowctl.registry.policy_file import for_model
+from mlflowctl.registry.requirements import named
 from mlflowctl.registry.verdict import Verdict
 from mlflowctl.settings import Context
 
@@ -89,7 +90,7 @@ def _candidate(desk: Desk, trained: Trained, policy: Policy, folder: Path, say: 
 def _promote(desk: Desk, policy: Policy, say: Say) -> None:
     plan = promotion.make_plan(desk, MODEL, policy)
     promotion.execute(desk, plan, REASON, wait=WAIT)
-    say(f"  promoted: {promotion.named(plan.move.champion)} → v{plan.move.version}")
+    say(f"  promoted: {named(plan.move.champion)} → v{plan.move.version}")
 
 
 def _roll_back(desk: Desk, say: Say) -> None:

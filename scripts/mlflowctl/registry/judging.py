@@ -20,7 +20,7 @@ from mlflowctl.registry.gates.data import Table, read_table
 from mlflowctl.registry.gates.judge import judge_holdout, judge_outcomes, judge_run, outcome_arms, spend
 from mlflowctl.registry.policy import Business, Policy
 from mlflowctl.registry.port import DIGEST_TAG, Version
-from mlflowctl.registry.promotion import head_of, question
+from mlflowctl.registry.promotion import question
 from mlflowctl.registry.registering import run_metrics
 from mlflowctl.registry.registration import registered_manifest
 from mlflowctl.registry.sandbox import run_trial
@@ -88,7 +88,7 @@ def look_at(
     if champion is None:
         return 1, policy.alpha
     asked = question(new.manifest.digest, champion.version, policy.digest, tables.holdout.digest)
-    look = ledger_state.next_look(head_of(desk, model).state, tables.holdout.digest, asked)
+    look = ledger_state.next_look(desk.head(model).state, tables.holdout.digest, asked)
     return look, spend(policy.alpha, look)
 
 

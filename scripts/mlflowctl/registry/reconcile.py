@@ -18,8 +18,8 @@ from mlflowctl.registry.port import (
     VALIDATION_STATUS,
     Version,
 )
-from mlflowctl.registry.promotion import head_of, named
 from mlflowctl.registry.registration import append
+from mlflowctl.registry.requirements import named
 from mlflowctl.registry.rollback import broken_glass
 
 Prefer = Literal["registry", "ledger"]
@@ -75,7 +75,7 @@ def plan(
         desk.registry.champion(model),
         desk.registry.challenger(model),
         desk.registry.model_tags(model),
-        head or head_of(desk, model),
+        head or desk.head(model),
     )
     found: list[Mend] = []
     if view.head.state["open"]:
@@ -225,7 +225,7 @@ def execute(desk: Desk, model: str, prefer: Prefer, reason: str, *, wait: float)
         What was done, and what a person has to decide.
     """
     done: list[Mend] = []
-    before = head_of(desk, model)
+    before = desk.head(model)
     with moves.locked(desk, model, "reconcile", wait=wait) as (lease, head):
         if before.state["open"]:
             how = "finished" if head.entry and head.entry.kind == ledger_state.DONE else "aborted"

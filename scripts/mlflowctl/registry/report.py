@@ -10,7 +10,7 @@ from mlflowctl.registry import leases
 from mlflowctl.registry.desk import Desk
 from mlflowctl.registry.ledger import Entry, quoted
 from mlflowctl.registry.port import RETIRE_TAG
-from mlflowctl.registry.promotion import head_of, named
+from mlflowctl.registry.requirements import named
 
 
 def status(desk: Desk, model: str) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def history(desk: Desk, model: str, limit: int) -> list[dict[str, Any]]:
     Raises:
         NotFoundError: there is neither a ledger nor a model.
     """
-    head = head_of(desk, model)
+    head = desk.head(model)
     if head.number == 0:
         desk.registry.model_tags(model)  # raises if there is no such model either
     first = max(1, head.number - limit + 1)
@@ -170,7 +170,7 @@ def _moment(at: str) -> datetime:
 
 def _last_before(desk: Desk, model: str, moment: datetime) -> Entry | None:
     """The last entry not later than a moment, by bisection; clocks of writers differ little."""
-    ledger, low, high = desk.ledger(model), 0, head_of(desk, model).number
+    ledger, low, high = desk.ledger(model), 0, desk.head(model).number
     found: Entry | None = None
     while low < high:
         middle = (low + high + 1) // 2
@@ -193,9 +193,7 @@ def explained(desk: Desk, model: str, version: int | None) -> dict[str, Any]:
     from mlflowctl.registry.evidence.text import explain
 
     candidates = {
-        int(number): one
-        for number, one in head_of(desk, model).state["candidates"].items()
-        if "sha256" in one
+        int(number): one for number, one in desk.head(model).state["candidates"].items() if "sha256" in one
     }
     wanted = (
         version

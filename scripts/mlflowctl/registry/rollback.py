@@ -20,8 +20,8 @@ from mlflowctl.registry.desk import Desk
 from mlflowctl.registry.ledger import Chained, now, quoted
 from mlflowctl.registry.moves import Move
 from mlflowctl.registry.port import BREAK_GLASS_TAG, VALIDATION_STATUS, Version
-from mlflowctl.registry.promotion import head_of, named, refuse_unfinished
 from mlflowctl.registry.registration import tampered
+from mlflowctl.registry.requirements import named, refuse_unfinished
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def plan(desk: Desk, model: str, expect: int | None) -> Move | NothingToDo:
     if champion is None:
         raise _nowhere(model, "it has no champion")
     with naming_break_glass(model):
-        state = head_of(desk, model).state
+        state = desk.head(model).state
     refuse_unfinished(model, state)
     state = _as_recorded(state, champion)
     done = _already(state, champion.version, expect)

@@ -11,8 +11,8 @@ from mlflowctl.registry.desk import Desk
 from mlflowctl.registry.ledger import Chained, quoted
 from mlflowctl.registry.moves import Move
 from mlflowctl.registry.port import VALIDATION_STATUS, Version
-from mlflowctl.registry.promotion import head_of, named
 from mlflowctl.registry.registration import append
+from mlflowctl.registry.requirements import named
 
 
 def plan_stage(desk: Desk, model: str, number: int, replace: int | None) -> Move | None:
@@ -63,7 +63,7 @@ def plan_stage(desk: Desk, model: str, number: int, replace: int | None) -> Move
 def _occupied(desk: Desk, present: Version, wanted: int) -> IllegalMoveError:
     """Refused, with whose challenger it is and since when."""
     model = present.model
-    candidate = head_of(desk, model).state["candidates"].get(str(present.version), {})
+    candidate = desk.head(model).state["candidates"].get(str(present.version), {})
     owner = (candidate.get("proposer") or {}).get("name") or present.user or "unknown"
     return IllegalMoveError(
         f"Model {model!r} has a challenger: v{present.version}, staged by {owner}{_since(desk, present)}.",
@@ -166,7 +166,7 @@ def adopt_champion(desk: Desk, lease: leases.Lease, head: Chained) -> Chained:
 def plan_freezing(desk: Desk, model: str, freeze: bool) -> list[Step]:
     """What freezing, or its end, would change."""
     desk.registry.model_tags(model)  # raises if there is no such model
-    if bool(head_of(desk, model).state["frozen"]) == freeze:
+    if bool(desk.head(model).state["frozen"]) == freeze:
         return []
     return [
         Step(Action.CHANGE, f"promotions of {model}", "allowed to frozen" if freeze else "frozen to allowed")
@@ -189,7 +189,7 @@ def approvable(desk: Desk, model: str, number: int) -> dict[str, Any]:
     Raises:
         IllegalMoveError: it was not validated, did not pass, or the proposer approves.
     """
-    state = head_of(desk, model).state
+    state = desk.head(model).state
     candidate: dict[str, Any] = state["candidates"].get(str(number), {})
     if not candidate:
         desk.registry.version(model, number)  # raises if there is no such version

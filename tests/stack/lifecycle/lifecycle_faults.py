@@ -130,12 +130,19 @@ class Network:
         with leases_run_out():
             other()
 
-    def arrive(self) -> None:
-        """What was sent arrives at last."""
+    @contextlib.contextmanager
+    def late_ones_behind(self) -> Iterator[None]:
+        """What was sent before the block arrives after it."""
         late, self.late = self.late, []
+        yield
         for request in late:
             with contextlib.suppress(MlflowctlError):
                 request()
+
+    def arrive(self) -> None:
+        """What was sent arrives at last."""
+        with self.late_ones_behind():
+            pass
 
 
 @contextlib.contextmanager

@@ -72,11 +72,11 @@ class Life:
         self.commands += 1
         desk = self.world.desks[self.commands % 2]
         if not self.lease_left:
-            return self._run(name, desk, command, fault, other)
+            with self.world.network.late_ones_behind():
+                return self._run(name, desk, command, fault, other)
         if not patient:
-            said = self._run(f"{name} (hasty)", desk, command, None, "")
-            self.world.network.arrive()
-            return said
+            with self.world.network.late_ones_behind():
+                return self._run(f"{name} (hasty)", desk, command, None, "")
         self.world.network.arrive()
         with leases_run_out():
             self.lease_left = False

@@ -19,12 +19,14 @@ TABLES = ("model_versions", "registered_models", "registered_model_aliases")
 
 
 def kill(stack: Any, component: str) -> None:
-    """kill -9 of a component's main process; the supervisor starts it again."""
+    """kill -9 of a component's main process, which is started again. Returns when all of it is gone."""
     process = supervisor.components(stack.layout)[component]
+    workers = process.children(recursive=True)
     process.kill()
     with contextlib.suppress(psutil.NoSuchProcess):
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
             time.sleep(0.01)
+    psutil.wait_procs(workers, timeout=15)  # a worker of the server answers until it notices
 
 
 def serving(stack: Any) -> None:

@@ -21,7 +21,6 @@ from mlflowctl.registry.ledger import now
 from mlflowctl.registry.policy import Policy
 from mlflowctl.registry.policy_file import for_model
 from mlflowctl.registry.port import DIGEST_TAG, EVIDENCE_TAG, VALIDATION_STATUS
-from mlflowctl.registry.promotion import head_of
 from mlflowctl.registry.recording import ledger_body
 from mlflowctl.registry.verdict import CheckResult, Verdict
 
@@ -179,7 +178,7 @@ class World:
 
     @property
     def state(self) -> dict[str, Any]:
-        return head_of(self.desk, self.name).state
+        return self.desk.head(self.name).state
 
     def tag(self, version: int, key: str = VALIDATION_STATUS) -> str | None:
         return self.desk.registry.version(self.name, version).tags.get(key)
@@ -208,7 +207,7 @@ class World:
         assert state["champion"] == self.champion
         found = self.audit()
         assert found.findings == []
-        head = head_of(self.desk, self.name)
+        head = self.desk.head(self.name)
         assert found.entries == head.number
         for version in state["failed"]:
             assert self.tag(version) == "failed"

@@ -258,6 +258,7 @@ def _promote(
     wait: float,
 ) -> Any:
     from mlflowctl.registry import promotion
+    from mlflowctl.registry.requirements import named
 
     move = planned.move
     if dry_run:
@@ -266,7 +267,7 @@ def _promote(
         console.progress(
             "WARNING: the gates are overridden. The ledger keeps that, with your name and reason, for ever."
         )
-    before = promotion.named(move.champion)
+    before = named(move.champion)
     ask(console, move, f"Promote {move.model}, {before} → v{move.version}?", yes=yes)
     done = promotion.execute(desk, planned, reason, wait=wait)
     return moved(console, move, done, f"{move.model}: {before} → v{move.version}")
