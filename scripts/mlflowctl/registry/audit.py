@@ -24,8 +24,8 @@ class Finding:
     """One thing that is wrong.
 
     Attributes:
-        kind: edited (also inserted and moved), missing, damaged, truncated, state, evidence, foreign, phantom,
-            unfinished.
+        kind: edited (also inserted or moved), missing, damaged, truncated, state, evidence, foreign,
+            phantom, unfinished.
         entry: number of the entry that it is about; 0 if it is about none.
         what: in words.
     """

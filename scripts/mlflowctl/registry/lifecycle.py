@@ -37,7 +37,12 @@ MOVES: dict[str, LegalMove] = {
             "passed validation against the present champion, not frozen",
         ),
         LegalMove("archive", ("None", "Staging"), "Archived", ""),
-        LegalMove("rollback", ("Archived",), "Production", "was champion, and was never rolled back from"),
+        LegalMove(
+            "rollback",
+            ("Archived",),
+            "Production",
+            "was champion, and was never rolled back from; also if somebody moved it elsewhere",
+        ),
         LegalMove("retire", ("Production",), "Archived", "the model's name typed with --confirm"),
     )
 }

@@ -68,7 +68,6 @@ def plan(desk: Desk, model: str, expect: int | None) -> Move | NothingToDo:
     target = _target(desk, model, state, champion.version)
     if target is None:
         raise _nowhere(model, f"the ledger knows no good champion before v{champion.version}")
-    lifecycle.require("rollback", target)
     digest = next((one.get("digest") for one in state["reigns"] if one["version"] == target.version), None)
     return _move(model, target.version, champion.version, digest)
 

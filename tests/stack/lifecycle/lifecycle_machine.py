@@ -35,7 +35,7 @@ ACTIONS = {
     "register": 2, "stage": 4, "validate": 3, "validate_unstaged": 1, "plan": 6, "apply": 7, "promote": 3,
     "stage_validate_promote": 7, "rollback": 7, "plan_rollback": 4, "slow_rollback": 5, "break_glass": 4,
     "archive": 2, "retire": 1, "freeze": 2, "reconcile": 6, "break_lease": 2, "foreign": 5, "again": 5,
-    "flip_flop": 2, "interfere": 3,
+    "flip_flop": 2, "interfere": 3, "freeze_in_between": 2,
 }  # fmt: skip
 
 
@@ -224,6 +224,13 @@ class Lifecycle(Promises):
     def retire(self, fault: Fault | None, patient: bool, other: str) -> None:
         self.life.run("retire", lambda desk: commands.retire(desk, self.life.model), fault, patient, other)
 
+    def freeze_in_between(self, version: int, look: bool, fault: Fault | None, other: str) -> None:
+        """The plan was made, then the model frozen."""
+        self.plan(version, False, "a", True)
+        self.freeze(True, None, True, "")
+        self.apply(1, look, fault, True, other)
+        self.freeze(False, None, True, "")
+
     def freeze(self, frozen: bool, fault: Fault | None, patient: bool, other: str) -> None:
         model = self.life.model
         self.life.run("freeze", lambda desk: commands.freeze(desk, model, frozen), fault, patient, other)
@@ -245,8 +252,13 @@ class Lifecycle(Promises):
         self.life.lease_left = False
         self.life.run("break lease", command)
 
-    def interfere(self, to: str) -> None:
+    def interfere(self, version: int, to: str) -> None:
         """Others lay hands on the very version that a dead command was moving."""
+        if not self.life.chronicle.open:
+            _, _, present = self.life.seen()
+            dead = Fault("dies before", "switch")
+            self._stage(version, present.version if present else None, fault=dead)
+            self.everything_holds()
         left = self.life.chronicle.open
         if left:
             self.foreign(left.body["version"], to)

@@ -22,7 +22,7 @@ from tests.stack.conftest import Stack
 
 from mlflowctl.registry.rest import Rest
 
-EXAMPLES, STEPS = 14, 32  # about two minutes on two busy cores
+EXAMPLES, STEPS = 12, 30  # about two minutes on two busy cores
 BOUNDED = settings(
     max_examples=EXAMPLES,
     stateful_step_count=STEPS,

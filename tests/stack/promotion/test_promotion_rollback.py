@@ -170,3 +170,12 @@ def test_a_break_glass_that_died_before_its_switch_does_not_stand_in_the_way(mak
     world.model("reconcile").expect(0)
     world.assert_in_order()
     assert world.tag(2, "mlflowctl.break_glass") is None
+
+
+@pytest.mark.parametrize("stage", ["None", "Staging"])
+def test_a_good_champion_that_somebody_moved_elsewhere_is_gone_back_to(make_model, stage: str) -> None:
+    world = make_model(2, champions=2)
+    assert world.transition(1, stage).ok
+    world.model("rollback", FAST).expect(0)
+    world.assert_one_champion(1)
+    assert world.desk.registry.challenger(world.name) is None
