@@ -7,8 +7,9 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mlflowctl.storage.client import client
+from mlflowctl.storage.client import CONNECT_TIMEOUT, client
 from mlflowctl.storage.errors import CONFLICT, code_of, s3_errors
+from mlflowctl.storage.quick import QuickS3
 from mlflowctl.storage.settings import S3Settings
 
 if TYPE_CHECKING:
@@ -43,7 +44,15 @@ class Objects:
         self.bucket = settings.registry_bucket
 
     @cached_property
-    def s3(self) -> S3Client:
+    def s3(self) -> S3Client | QuickS3:
+        if self.settings.endpoint_url is None or self.settings.access_key_id is None:
+            return self._boto3  # AWS itself: regions, redirects and the credential chain are boto3's matter
+        return QuickS3(
+            self.settings, read_timeout=READ_TIMEOUT, connect_timeout=CONNECT_TIMEOUT, attempts=ATTEMPTS
+        )
+
+    @cached_property
+    def _boto3(self) -> S3Client:
         return client(self.settings, read_timeout=READ_TIMEOUT, attempts=ATTEMPTS)
 
     def get(self, key: str) -> Stored | None:
@@ -113,7 +122,7 @@ class Objects:
         """The names directly below a prefix that ends with a slash."""
         found: list[str] = []
         with s3_errors(f"list {prefix}", where=self.settings.where, permission="s3:ListBucket"):
-            pages = self.s3.get_paginator("list_objects_v2").paginate(
+            pages = self._boto3.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=prefix, Delimiter="/"
             )
             for page in pages:
