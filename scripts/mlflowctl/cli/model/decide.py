@@ -34,7 +34,7 @@ from mlflowctl.cli.model.common import (
 )
 from mlflowctl.cli.options import print_steps
 from mlflowctl.console import Console
-from mlflowctl.errors import FindingsError, GateFailedError, InconclusiveError, UsageError
+from mlflowctl.errors import FindingsError, GateFailedError, InconclusiveError, MlflowctlError, UsageError
 
 if TYPE_CHECKING:
     from mlflowctl.registry.desk import Desk
@@ -198,7 +198,6 @@ def apply(
 ) -> Any:
     """Carry out a saved plan. Refused (exit 5) if anything that it rests on has moved on."""
     from mlflowctl.registry import moves, promotion
-    from mlflowctl.registry.policy_file import for_model
 
     saved = promotion.load(file)
     override = bool(saved.move.more.get("override"))
@@ -207,17 +206,33 @@ def apply(
     desk = desk_to_change(console, context, data_dir)
     if not dry_run:
         moves.settle(desk, saved.move.model, wait=lease_wait)
-    if promotion.is_champion(desk, saved.move):
+    if not _still_right(desk, saved, policy, override):
         if dry_run:
             return print_steps(console, [], exit_code=exit_code)
         number = saved.move.version
         return nothing_to_do(
             console, saved.move.model, number, f"v{number} is the champion.", champion=number
         )
-    promotion.refuse_moved(desk, saved, for_model(policy, saved.move.model))
-    now = _plan(desk, saved.move.model, policy, override)
-    promotion.refuse_stale(saved, now)
     return _promote(console, desk, saved, reason, dry_run, exit_code, yes, lease_wait)
+
+
+def _still_right(desk: Desk, saved: Plan, policy: Path, override: bool) -> bool:
+    """The plan made anew is the saved one; False if it was carried out already.
+
+    Raises:
+        ConflictError: what it rests on has moved on; that comes before every other refusal.
+    """
+    from mlflowctl.registry import promotion
+    from mlflowctl.registry.policy_file import for_model
+
+    try:
+        promotion.refuse_stale(saved, _plan(desk, saved.move.model, policy, override))
+    except MlflowctlError:
+        if promotion.is_champion(desk, saved.move):
+            return False
+        promotion.refuse_moved(desk, saved, for_model(policy, saved.move.model))
+        raise
+    return True
 
 
 @command("model.promote")
