@@ -62,8 +62,8 @@ def test_all_is_well(own):
     done = own.cli("doctor")
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
-    assert lines[-1] == "All is well: 16 ok, 0 failed, 0 skipped."
-    assert [line.split()[0] for line in lines[:-1]] == ["ok"] * 16
+    assert lines[-1] == "All is well: 17 ok, 0 failed, 0 skipped."
+    assert [line.split()[0] for line in lines[:-1]] == ["ok"] * 17
 
 
 def test_client_variables_alone_check_what_a_client_can(own):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlflowctl.doctor.check import Check, Finding, Skip
-from mlflowctl.errors import NotFoundError
+from mlflowctl.errors import NotFoundError, UnavailableError
 from mlflowctl.plan import Action
 from mlflowctl.settings import Context
 
@@ -16,7 +16,12 @@ def ledgers(context: Context) -> str:
     if context.s3 is None:
         raise Skip("the context names no object store")
     desk = Desk(context)
-    models = ledger.models(desk.objects)
+    try:
+        models = ledger.models(desk.objects)
+    except UnavailableError as exc:
+        if "bucket does not exist" in exc.what:
+            raise Skip("the registry bucket does not exist") from None
+        raise
     found: list[str] = []
     worst = ""
     for model in models:
