@@ -9,6 +9,10 @@ import time
 from collections.abc import Iterator
 
 from mlflowctl.database.connect import admin
+from mlflowctl.errors import NotFoundError
+from mlflowctl.registry import ledger
+from mlflowctl.registry.desk import Desk
+from mlflowctl.registry.port import RETIRE_TAG
 from mlflowctl.stack import health, supervisor
 from mlflowctl.storage import client as s3_client
 
@@ -84,6 +88,15 @@ def query(stack, text: str) -> list:
     with admin(stack.context.database) as connection, connection, connection.cursor() as cursor:
         cursor.execute(text)
         return cursor.fetchall()
+
+
+def forget_models(stack) -> None:
+    """Delete every registered model that has a ledger; the ledgers stay."""
+    desk = Desk(stack.context)
+    for model in ledger.models(desk.objects):
+        with contextlib.suppress(NotFoundError):
+            desk.registry.tag_model(model, RETIRE_TAG, "true")
+            desk.registry.rest.post("registered-models/delete", {"name": model}, method="DELETE")
 
 
 @contextlib.contextmanager
