@@ -10,7 +10,7 @@ from mlflowctl.settings import Context
 
 def ledgers(context: Context) -> str:
     """Registry and ledger agree for every model that has one; the chains themselves are audit's matter."""
-    from mlflowctl.registry import ledger, reconcile
+    from mlflowctl.registry import discrepancies, ledger
     from mlflowctl.registry.desk import Desk
 
     if context.s3 is None:
@@ -26,7 +26,7 @@ def ledgers(context: Context) -> str:
     worst = ""
     for model in models:
         try:
-            steps = [one for one in reconcile.plan(desk, model, history=False) if one.kind != "witness"]
+            steps = [one for one in discrepancies.plan(desk, model, history=False) if one.kind != "witness"]
         except NotFoundError:
             continue  # deleted with all its versions, or renamed; its ledger stays
         if steps:

@@ -133,9 +133,10 @@ def reconcile(
     as_json: JsonOption = False,
 ) -> Any:
     """Show where registry and ledger disagree, and mend it. Asks before it changes anything."""
+    from mlflowctl.registry import discrepancies
     from mlflowctl.registry import reconcile as work
 
-    chosen = work.PREFERENCES.get(prefer)
+    chosen = discrepancies.PREFERENCES.get(prefer)
     if chosen is None:
         raise UsageError(
             f"--prefer is registry or ledger, not {prefer!r}.",
@@ -145,7 +146,7 @@ def reconcile(
     if break_lease:
         reason_needed(reason, "--break-lease")
     desk = desk_to_change(console, context, data_dir)
-    steps = work.plan(desk, name, chosen)
+    steps = discrepancies.plan(desk, name, chosen)
     if break_lease:
         steps = [*work.plan_break(desk, name), *steps]
     if dry_run:
