@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import pty
+import select
 import subprocess
 import sys
 from dataclasses import replace
@@ -213,14 +214,21 @@ def answered(typed: bytes) -> tuple[int, str]:
     child, ours = pty.fork()
     if child == 0:
         os.execve(sys.executable, [sys.executable, "-c", ASKS], environment(NO_COLOR="1"))
-    shown, typed_already = b"", False
+    shown = b""
     try:
-        while part := os.read(ours, 65536):
-            shown += part
-            if b"[y/N]" in shown and not typed_already:
+        while True:
+            # Readline loses a Ctrl-C that comes between its look for signals and its wait for keys. The
+            # command then sits at its question, and a person presses the keys again.
+            if b"[y/N]" in shown:
                 os.write(ours, typed)
-                typed_already = True
-    except OSError:
+            while select.select([ours], [], [], 3)[0]:
+                if not (part := os.read(ours, 65536)):
+                    raise EOFError
+                asked = b"[y/N]" in shown
+                shown += part
+                if not asked and b"[y/N]" in shown:
+                    break
+    except (OSError, EOFError):
         pass
     finally:
         os.close(ours)
