@@ -19,6 +19,7 @@ REGISTRY_BUCKET = "mlflow-registry"
 DATABASE_NAME = "mlflow"
 APP_ROLE = "mlflow"
 ADMIN_ROLE = "mlflowctl_admin"
+ADMIN_USERNAME = "admin"  # MLflow's first user, where the server asks for a login
 
 SERVER_WORKERS = 2
 # Requests that one worker handles at once; more threads only queue on the interpreter's lock.

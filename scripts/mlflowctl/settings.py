@@ -12,19 +12,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlflowctl import defaults
+from mlflowctl.compose.project import Project
 from mlflowctl.database.connect import Database
 from mlflowctl.errors import UsageError
-from mlflowctl.stack import discovery, secrets, tracking_server
-from mlflowctl.stack.layout import DEFAULT_DATA_DIR, Layout, quoted
+from mlflowctl.stack.layout import Layout, quoted
 from mlflowctl.storage.settings import S3Settings
 
 LOCAL = "local"
-CLIENT = "client"  # made of exported variables; has no name that could be asked for
+COMPOSE = "compose"
+CONTAINER = "container"
+CLIENT = "client"
+KNOWN = {
+    LOCAL: "an embedded stack: mlflowctl up",
+    COMPOSE: "the Compose project of this folder: docker compose up",
+    CLIENT: "what MLFLOW_TRACKING_URI and its companions describe",
+    CONTAINER: "only inside the project's own image",
+}
 
 # Client variables, and the setting that each of them would decide.
 CLIENT_VARIABLES = {
     "MLFLOW_TRACKING_URI": "tracking_uri",
+    "MLFLOW_TRACKING_USERNAME": "tracking_username",
+    "MLFLOW_TRACKING_PASSWORD": "tracking_password",
     "MLFLOW_S3_ENDPOINT_URL": "s3_endpoint",
     "AWS_ACCESS_KEY_ID": "s3_access_key_id",
     "AWS_SECRET_ACCESS_KEY": "s3_secret_access_key",
@@ -32,7 +41,15 @@ CLIENT_VARIABLES = {
     "MLFLOWCTL_ARTIFACT_BUCKET": "artifact_bucket",
     "MLFLOWCTL_REGISTRY_BUCKET": "registry_bucket",
 }
-SECRET_SETTINGS = {"s3_secret_access_key"}
+SECRET_SETTINGS = {"s3_secret_access_key", "tracking_password"}
+
+
+@dataclass(frozen=True)
+class Login:
+    """A user of the MLflow server and the password, which no text of the object shows."""
+
+    username: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -40,21 +57,25 @@ class Context:
     """One platform, and everything that a command needs to reach it.
 
     Attributes:
-        name: ``local``, or ``client`` when exported variables decide.
+        name: one of :data:`KNOWN`.
         chosen_by: what made this the context, in words.
         tracking_uri: the address of the MLflow server, as clients use it.
+        login: who the MLflow server is told we are; None where it asks nobody.
         s3: the object store; None if the context does not say.
         database: the registry's database; None where only the server may reach it.
         layout: the folder of the embedded stack, if it is one.
+        project: the Compose project, if it is one.
         origins: where each setting came from.
     """
 
     name: str
     chosen_by: str
     tracking_uri: str
+    login: Login | None = None
     s3: S3Settings | None = None
     database: Database | None = None
     layout: Layout | None = None
+    project: Project | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -63,7 +84,8 @@ class Context:
 
     def describe(self) -> str:
         """The target as mutating commands print it before they start."""
-        where = f" in {self.layout.root}" if self.layout else ""
+        folder = self.layout.root if self.layout else self.project.folder if self.project else None
+        where = f" in {folder}" if folder else ""
         return f"context {self.name}{where} at {self.tracking_uri}"
 
     def settings(self) -> list[dict[str, str]]:
@@ -81,6 +103,11 @@ class Context:
         values = {"context": self.name, "tracking_uri": self.tracking_uri}
         if self.layout:
             values["data_dir"] = str(self.layout.root)
+        if self.project:
+            values["project"] = self.project.name
+            values["project_folder"] = str(self.project.folder)
+        if self.login:
+            values |= {"tracking_username": self.login.username, "tracking_password": self.login.password}
         if self.s3:
             values |= {
                 "s3_endpoint": self.s3.endpoint_url or "AWS",
@@ -117,25 +144,63 @@ def resolve(
     env = os.environ if environ is None else environ
     name = context or env.get("MLFLOWCTL_CONTEXT") or None
     named_by = "--context" if context else "MLFLOWCTL_CONTEXT"
-    if name is not None and name != LOCAL:
-        raise UsageError(
-            f"There is no context {name!r} (named by {named_by}).",
-            state="Nothing was changed.",
-            next=f"Known here: {LOCAL} (an embedded stack: mlflowctl up).",
-        )
-    if name == LOCAL or data_dir is not None:
-        layout = Layout.at(data_dir) if data_dir else _the_running_stack()
-        reason = f"{named_by} {name}" if name else f"--data-dir {data_dir}"
-        return _refuse_contradictions(_local(layout, reason), env)
+    if name is not None:
+        return _named(name, f"{named_by} {name}", data_dir, env)
+    if data_dir is not None:
+        from mlflowctl.contexts import local
+
+        return _refuse_contradictions(local.build(Layout.at(data_dir), f"--data-dir {data_dir}"), env)
     if env.get("MLFLOW_TRACKING_URI"):
-        return _from_variables(env)
-    return _local(_the_running_stack(), "the one stack that is running here")
+        from mlflowctl.contexts import variables
+
+        return variables.build(env, "MLFLOW_TRACKING_URI")
+    return _the_running_one(env)
 
 
-def _the_running_stack() -> Layout:
-    candidates = discovery.running_stacks()
-    if not candidates and Layout.at(DEFAULT_DATA_DIR).exists():
-        return Layout.at(DEFAULT_DATA_DIR)  # stopped, but the only one that can be meant
+def _named(name: str, reason: str, data_dir: Path | None, env: Mapping[str, str]) -> Context:
+    from mlflowctl.contexts import compose, container, local, variables
+
+    if data_dir is not None and name in KNOWN and name != LOCAL:
+        raise UsageError(
+            f"{reason} and --data-dir name two different targets: a folder belongs to an embedded stack.",
+            state="Nothing was changed.",
+            next="Leave one of them out.",
+        )
+    if name == LOCAL:
+        layout = Layout.at(data_dir) if data_dir else _the_embedded_stack()
+        return _refuse_contradictions(local.build(layout, reason), env)
+    if name == COMPOSE:
+        return _refuse_contradictions(compose.build(reason, env), env)
+    if name == CONTAINER:
+        return container.build(reason, env)
+    if name == CLIENT:
+        return variables.build(env, reason)
+    raise UsageError(
+        f"There is no context {name!r} (named by {reason.split()[0]}).",
+        state="Nothing was changed.",
+        next=f"Known here: {'; '.join(f'{one} ({what})' for one, what in KNOWN.items())}.",
+    )
+
+
+def _the_running_one(env: Mapping[str, str]) -> Context:
+    """The one platform that is running here: an embedded stack, or the Compose project of this folder."""
+    from mlflowctl.contexts import compose, local
+
+    stacks = local.running_stacks()
+    project = compose.running_project(env)
+    if stacks and project:
+        raise _several(stacks, compose=str(project))
+    if project:
+        return _refuse_contradictions(compose.build("the Compose project that is running here", env), env)
+    return _refuse_contradictions(
+        local.build(_the_embedded_stack(), "the one stack that is running here"), env
+    )
+
+
+def _the_embedded_stack() -> Layout:
+    from mlflowctl.contexts import local
+
+    candidates = local.running_stacks()
     if not candidates:
         raise UsageError(
             "There is no target: no stack is running here, and MLFLOW_TRACKING_URI is not set.",
@@ -143,70 +208,17 @@ def _the_running_stack() -> Layout:
             next="mlflowctl up   (or --data-dir DIR, or export MLFLOW_TRACKING_URI)",
         )
     if len(candidates) > 1:
-        listed = "".join(f"\n    --data-dir {quoted(one.root)}" for one in candidates)
-        raise UsageError(
-            f"{len(candidates)} stacks are running here and none was named.",
-            state="Nothing was changed.",
-            next=f"Name one of them:{listed}",
-        )
+        raise _several(candidates)
     return candidates[0]
 
 
-def _local(layout: Layout, reason: str) -> Context:
-    config = layout.load()
-    keys = secrets.s3_keys(layout)
-    stack_file = str(layout.config_file)
-    key_file = str(secrets.s3_credentials(layout))
-    origins = dict.fromkeys(("tracking_uri", "s3_endpoint", "database"), stack_file)
-    origins |= dict.fromkeys(("s3_access_key_id", "s3_secret_access_key"), key_file)
-    origins |= {"context": reason, "data_dir": reason}
-    origins |= dict.fromkeys(("database_passfile", "database_admin_passfile"), str(layout.secrets))
-    return Context(
-        name=LOCAL,
-        chosen_by=reason,
-        tracking_uri=tracking_server.tracking_uri(config),
-        s3=S3Settings(
-            endpoint_url=f"http://127.0.0.1:{config.ports.s3}",
-            region=defaults.REGION,
-            access_key_id=keys.access_key_id,
-            secret_access_key=keys.secret_access_key,
-            artifact_bucket=defaults.ARTIFACT_BUCKET,
-            registry_bucket=defaults.REGISTRY_BUCKET,
-        ),
-        database=Database(
-            host="127.0.0.1",
-            port=config.ports.postgres,
-            app_passfile=secrets.app_passfile(layout),
-            admin_passfile=secrets.admin_passfile(layout),
-        ),
-        layout=layout,
-        origins=origins,
-    )
-
-
-def _from_variables(env: Mapping[str, str]) -> Context:
-    """A foreign server, described by the variables that every MLflow client knows."""
-    endpoint = env.get("MLFLOW_S3_ENDPOINT_URL")
-    has_keys = bool(env.get("AWS_ACCESS_KEY_ID"))
-    s3 = None
-    if endpoint or has_keys:
-        s3 = S3Settings(
-            endpoint_url=endpoint or None,
-            region=env.get("AWS_DEFAULT_REGION", defaults.REGION),
-            access_key_id=env.get("AWS_ACCESS_KEY_ID"),
-            secret_access_key=env.get("AWS_SECRET_ACCESS_KEY"),
-            session_token=env.get("AWS_SESSION_TOKEN"),
-            artifact_bucket=env.get("MLFLOWCTL_ARTIFACT_BUCKET", defaults.ARTIFACT_BUCKET),
-            registry_bucket=env.get("MLFLOWCTL_REGISTRY_BUCKET", defaults.REGISTRY_BUCKET),
-            owned=endpoint is not None,  # buckets in AWS belong to Terraform
-        )
-    origins = {setting: variable for variable, setting in CLIENT_VARIABLES.items() if env.get(variable)}
-    return Context(
-        name=CLIENT,
-        chosen_by="MLFLOW_TRACKING_URI",
-        tracking_uri=env["MLFLOW_TRACKING_URI"].rstrip("/"),
-        s3=s3,
-        origins=origins | {"context": "exported client variables"},
+def _several(stacks: list[Layout], *, compose: str | None = None) -> UsageError:
+    ways = [f"--data-dir {quoted(one.root)}" for one in stacks]
+    ways += [f"--context {COMPOSE}   ({compose})"] if compose else []
+    return UsageError(
+        f"{len(ways)} stacks are running here and none was named.",
+        state="Nothing was changed.",
+        next="Name one of them:" + "".join(f"\n    {way}" for way in ways),
     )
 
 

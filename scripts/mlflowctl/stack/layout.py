@@ -37,6 +37,7 @@ class StackConfig:
     name: str
     ports: Ports = field(default_factory=Ports)
     artifacts: str = "proxied"  # or "direct"
+    auth: bool = False  # MLflow's own login
     service_user: str | None = None  # the account that PostgreSQL runs under when up was run as root
     postgres_home: str | None = None  # where that account can reach its files, if not in the folder
 

@@ -39,6 +39,11 @@ def s3_credentials(layout: Layout) -> Path:
     return layout.secrets / "s3-credentials.ini"
 
 
+def admin_password(layout: Layout) -> Path:
+    """The password of MLflow's first user, where the stack asks for a login."""
+    return layout.secrets / "mlflow-admin.password"
+
+
 def missing(layout: Layout) -> list[Path]:
     """Secret files that do not exist yet."""
     files = (admin_passfile(layout), app_passfile(layout), s3_credentials(layout))

@@ -1,0 +1,1 @@
+"""One file per kind of context: how its connection settings are found."""
