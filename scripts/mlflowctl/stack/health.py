@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import urllib.error
 import urllib.request
+from typing import TYPE_CHECKING
 
 from mlflowctl.database.connect import Database, connect_as_admin
 from mlflowctl.errors import UnavailableError
 from mlflowctl.server_answers import refused
 from mlflowctl.storage.settings import S3Settings
+
+if TYPE_CHECKING:
+    from mlflowctl.settings import Login
 
 API_PROBE = "/api/2.0/mlflow/registered-models/search?max_results=1"
 
@@ -28,18 +33,20 @@ def object_store(target: S3Settings) -> None:
         client(target).list_buckets()
 
 
-def tracking_server(uri: str, *, timeout: float = 10) -> None:
+def tracking_server(uri: str, *, login: Login | None = None, timeout: float = 10) -> None:
     """Raise unless the API answers through the address that clients use, from the database.
 
     ``/health`` would not do: it answers 200 with the database stopped and to any Host.
 
     Args:
         uri: the tracking URI.
+        login: who to say we are; None where the server asks nobody.
         timeout: seconds for the one request.
     """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(uri + API_PROBE, headers=_basic(login))  # noqa: S310
     try:
-        with opener.open(uri + API_PROBE, timeout=timeout) as answer:
+        with opener.open(request, timeout=timeout) as answer:
             json.load(answer)
     except urllib.error.HTTPError as exc:
         raise refused(uri, exc.code, exc.read(2000).decode(errors="replace")) from None
@@ -50,3 +57,11 @@ def tracking_server(uri: str, *, timeout: float = 10) -> None:
             state="The registry cannot be reached.",
             next="mlflowctl status, then mlflowctl logs mlflow",
         ) from None
+
+
+def _basic(login: Login | None) -> dict[str, str]:
+    """The header of HTTP's basic authentication."""
+    if login is None:
+        return {}
+    token = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
+    return {"Authorization": f"Basic {token}"}
