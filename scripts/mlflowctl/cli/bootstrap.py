@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -19,6 +20,9 @@ from mlflowctl.cli.command import (
 from mlflowctl.cli.options import context_from, print_steps
 from mlflowctl.console import Console
 from mlflowctl.errors import FindingsError, UsageError
+
+if TYPE_CHECKING:
+    from mlflowctl.compose.project import Project
 
 
 def register(app: typer.Typer) -> None:
@@ -67,6 +71,8 @@ def bootstrap(
         mend=mend, level=work.LEVELS.get(guard_level or ""), several_challengers=several_challengers
     )
     console.progress(f"Target: {target.describe()}")
+    if target.project:
+        _in_the_project(target.project)
     steps = work.plan(target, options)
     if dry_run:
         return print_steps(console, steps, exit_code=exit_code)
@@ -79,6 +85,13 @@ def bootstrap(
         lambda step: console.progress(f"  {step.action:<18} {step.target}  {step.detail}".rstrip()),
     )
     return _answer(console, outcomes)
+
+
+def _in_the_project(project: Project) -> NoReturn:
+    """The same command in a container of the project, where its database can be reached."""
+    from mlflowctl.compose import inside
+
+    raise SystemExit(inside.run(project, inside.same_command("bootstrap", sys.argv)))
 
 
 def _answer(console: Console, outcomes: list[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""``up``, ``down``, ``restart``, ``status``, ``logs``, ``env``: the embedded stack."""
+"""``up``, ``down``, ``restart``, ``logs``, ``env``: the embedded stack."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mlflowctl.cli import status
 from mlflowctl.cli.command import (
     ContextOption,
     DataDirOption,
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command("up")(up)
     app.command("down")(down)
     app.command("restart")(restart)
-    app.command("status")(status)
+    status.register(app)
     app.command("logs")(logs)
     app.command("env")(env)
 
@@ -162,54 +163,6 @@ def restart(console: Console, data_dir: DataDirOption = None, as_json: JsonOptio
     layout = layout_of(data_dir)
     layout.load()
     return _bring_up(console, layout, stack_up.UpOptions(restart=True), foreground=False)
-
-
-@command("status")
-def status(console: Console, data_dir: DataDirOption = None, as_json: JsonOption = False) -> Any:
-    """Show what runs and whether it serves. Exit 6 if something does not."""
-    from mlflowctl.bring_up import context_of, probes
-    from mlflowctl.stack import status as stack_status
-    from mlflowctl.stack import supervisor
-
-    layout = layout_of(data_dir)
-    config = layout.load()
-    rows = stack_status.status(layout, probes(context_of(layout)))
-    supervised = supervisor.running(layout) is not None
-    console.result(f"Stack {config.name} in {layout.root} (artifacts {config.artifacts})")
-    console.table(
-        ("component", "state", "address", "pid", "up", "memory"),
-        [
-            (r.name, r.state, r.address, r.pid or "-", _duration(r.uptime_seconds), _megabytes(r.memory_mb))
-            for r in rows
-        ],
-    )
-    problems = [f"{row.name}: {row.problem or 'stopped'}" for row in rows if row.state != "serving"]
-    if not supervised and any(row.pid for row in rows):
-        problems.append("the supervisor is gone, so nothing that dies is started again")
-    answer = {
-        "name": config.name,
-        "data_dir": str(layout.root),
-        "artifacts": config.artifacts,
-        "supervised": supervised,
-        "components": [row.as_dict() for row in rows],
-    }
-    if problems:
-        error = FindingsError("; ".join(problems), state="See the table above.", next="mlflowctl up")
-        error.result = answer
-        raise error
-    return answer
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
-
-
-def _megabytes(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f} MB"
 
 
 @command("logs")

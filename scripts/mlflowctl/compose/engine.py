@@ -114,6 +114,11 @@ def engine_version() -> str:
     return _docker("version", "--format", "{{.Server.Version}}").strip()
 
 
+def data_folder() -> str:
+    """Where the engine keeps images and volumes, as it names it. Raises like :meth:`Compose.ask`."""
+    return _docker("info", "--format", "{{.DockerRootDir}}").strip()
+
+
 def compose_version() -> str:
     """The version of the Compose plugin. Raises like :meth:`Compose.ask`."""
     return _docker("compose", "version", "--short").strip().lstrip("v")

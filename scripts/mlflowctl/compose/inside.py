@@ -66,6 +66,23 @@ def ask(project: Project, command: Sequence[str]) -> dict[str, Any]:
     return envelope
 
 
+def same_command(name: str, argv: Sequence[str]) -> list[str]:
+    """The command of this process as a container is to run it: without what names the target from here.
+
+    Args:
+        name: the command's first word.
+        argv: ``sys.argv`` of this process.
+    """
+    rest = iter(argv[list(argv).index(name) :])
+    kept = []
+    for word in rest:
+        if word in ("--context", "--data-dir"):
+            next(rest, None)
+        elif not word.startswith(("--context=", "--data-dir=")):
+            kept.append(word)
+    return kept
+
+
 def _arguments(terminal: list[str], folder: Path | None) -> list[str]:
     mounted = ["--volume", f"{folder}:{MOUNT}", "--user", f"{os.getuid()}:{os.getgid()}"] if folder else []
     return ["run", "--rm", "--no-deps", *terminal, *mounted, SERVICE]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mlflowctl.doctor import components, machine, promotions, registry
+from mlflowctl.doctor import components, containers, machine, promotions, registry
 from mlflowctl.doctor.check import Check, Finding, Result, Skip
 from mlflowctl.errors import MlflowctlError
 from mlflowctl.settings import Context
@@ -29,23 +29,53 @@ CHECKS: tuple[Check, ...] = (
     promotions.LEDGERS,
 )
 
+# Instead of those of the embedded stack.
+OF_COMPOSE = (
+    containers.ENGINE,
+    containers.COMPOSE,
+    containers.FILES,
+    containers.PUBLISHED,
+    containers.ENGINE_DISK,
+    containers.SERVICES,
+)
+OF_EMBEDDED = (machine.PORTS, machine.DISK, components.SUPERVISOR)
+
+# On a Compose project these are made in a container: only there the database can be reached.
+WITHIN = (
+    components.DATABASE,
+    registry.LOGIN,
+    registry.SCHEMA,
+    registry.GUARD,
+    registry.DUPLICATES,
+    registry.ALIASES,
+)
+
 
 def examine(
-    context: Context, tell: Callable[[Result], None], checks: tuple[Check, ...] = CHECKS
+    context: Context, tell: Callable[[Result], None], checks: tuple[Check, ...] | None = None
 ) -> list[Result]:
     """Make all checks; reads only.
 
     Args:
         context: the platform.
         tell: called with each result as it is known.
-        checks: in order, each after those it needs.
+        checks: in order, each after those it needs; default: those that fit the context.
     """
     results: list[Result] = []
-    for check in checks:
-        result = _make(check, context, results)
+    inner = _Inner(context)
+    for check in checks or checks_for(context):
+        result = inner.made(check, results) or _make(check, context, results)
         results.append(result)
         tell(result)
     return results
+
+
+def checks_for(context: Context) -> tuple[Check, ...]:
+    """The checks that make sense on the context, in order."""
+    if context.project is None:
+        return CHECKS
+    first, *rest = CHECKS
+    return (first, *OF_COMPOSE, *(check for check in rest if check not in OF_EMBEDDED))
 
 
 def _make(check: Check, context: Context, before: list[Result]) -> Result:
@@ -63,3 +93,24 @@ def _make(check: Check, context: Context, before: list[Result]) -> Result:
         return Result(check.name, check.title, "failed", exc.what, exc.next)
     except MlflowctlError as exc:
         return Result(check.name, check.title, "failed", exc.what.rstrip("."), exc.next)
+
+
+class _Inner:
+    """The checks that a container of the Compose project makes, asked for once and only if needed."""
+
+    def __init__(self, context: Context) -> None:
+        self._project = context.project
+        self._found: dict[str, Result] | None = None
+
+    def made(self, check: Check, before: list[Result]) -> Result | None:
+        """The container's result of the check; None where it is made here."""
+        if self._project is None or check not in WITHIN:
+            return None
+        services = next(result for result in before if result.name == containers.SERVICES.name)
+        if services.verdict != "ok":
+            return Result(check.name, check.title, "skipped", f"{services.title} failed")
+        try:
+            self._found = self._found if self._found is not None else containers.within(self._project)
+        except MlflowctlError as exc:
+            return Result(check.name, check.title, "failed", exc.what.rstrip("."), exc.next)
+        return self._found[check.name]
