@@ -50,11 +50,17 @@ def build(reason: str, env: Mapping[str, str]) -> Context:
         name=COMPOSE,
         chosen_by=reason,
         tracking_uri=f"http://{HOST}:{project.tracking_port}",
-        login=Login(defaults.ADMIN_USERNAME, _secret(project, "mlflow-admin.password")),
+        login=_login(project),
         s3=_s3(project),
         project=project,
         origins=_origins(project, reason),
     )
+
+
+def _login(project: Project) -> Login | None:
+    if project.variables.get("MLFLOWCTL_AUTH", "true").lower() == "false":
+        return None
+    return Login(defaults.ADMIN_USERNAME, _secret(project, "mlflow-admin.password"))
 
 
 def _s3(project: Project) -> S3Settings:

@@ -1,0 +1,45 @@
+"""The image's entrypoint: ``serve`` becomes the MLflow server, everything else is a command of mlflowctl.
+
+``docker run … IMAGE doctor --json`` is ``mlflowctl doctor --json`` on the platform around the container.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from mlflowctl.console import Console
+from mlflowctl.errors import MlflowctlError
+
+QUESTIONS = {"--help", "--dry-run"}
+
+
+def main() -> None:
+    """Do what the container's command says."""
+    from mlflowctl.cli.command import fail
+    from mlflowctl.cli.main import main as mlflowctl
+
+    words = sys.argv[1:]
+    console = Console(words[0] if words else "mlflowctl", as_json="--json" in words)
+    try:
+        if words == ["serve"]:
+            from mlflowctl.container.serve import serve
+
+            serve(os.environ)
+        if words[:1] == ["bootstrap"] and not QUESTIONS & set(words):
+            _wait(console)
+    except MlflowctlError as exc:
+        fail(console, exc)
+    mlflowctl()
+
+
+def _wait(console: Console) -> None:
+    """A database that is still starting is no reason for a one-shot to fail."""
+    from mlflowctl.container import wait
+    from mlflowctl.settings import resolve
+
+    wait.for_platform(resolve(), console.progress)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Tests of what runs in containers, on a real Docker engine."""
