@@ -13,8 +13,9 @@ from mlflowctl.database import drift, guard, roles, schema
 from mlflowctl.database.connect import Database, MissingDatabaseError, admin
 from mlflowctl.database.manifest import Level
 from mlflowctl.errors import UsageError
+from mlflowctl.login import accounts
 from mlflowctl.plan import Action, Step
-from mlflowctl.settings import Context
+from mlflowctl.settings import Context, Login
 from mlflowctl.storage import buckets
 
 Report = Callable[[Step], None]
@@ -52,25 +53,40 @@ def plan(context: Context, options: BootstrapOptions | None = None) -> list[Step
         )
     steps: list[Step] = []
     if context.database:
-        steps += plan_database(context.database, options)
+        steps += plan_database(context.database, options, context.login)
     if context.s3:
         steps += buckets.plan(context.s3)
     return steps
 
 
-def plan_database(database: Database, options: BootstrapOptions) -> list[Step]:
-    """The database's part of the plan; reads only."""
+def plan_database(database: Database, options: BootstrapOptions, login: Login | None = None) -> list[Step]:
+    """The database's part of the plan; reads only.
+
+    Args:
+        database: where.
+        options: how far bootstrap may go.
+        login: the first administrator where the server asks for a login; None where it does not.
+    """
     steps = roles.plan(database)
     try:
         steps += schema.plan(database)
     except MissingDatabaseError:
-        return [*steps, *schema.planned_for_missing_database(), *guard.planned_for_empty(_wanted(options))]
+        steps += [*schema.planned_for_missing_database(), *guard.planned_for_empty(_wanted(options))]
+        return [*steps, *(accounts.planned_for_empty(login) if login else [])]
+    steps += _plan_registry(database, options)
+    return [*steps, *(accounts.plan(database, login) if login else [])]
+
+
+def _plan_registry(database: Database, options: BootstrapOptions) -> list[Step]:
+    """Drift and guard."""
     with admin(database) as connection:
         if schema.current_revision(connection) is None:
-            return [*steps, *guard.planned_for_empty(_wanted(options))]
+            return guard.planned_for_empty(_wanted(options))
         settings = _wanted(options, guard.inspect(connection).settings)
-        steps += drift.plan(connection, settings, mend=options.mend)
-        return [*steps, *guard.plan(connection, settings, mend=options.mend)]
+        return [
+            *drift.plan(connection, settings, mend=options.mend),
+            *guard.plan(connection, settings, mend=options.mend),
+        ]
 
 
 def _wanted(options: BootstrapOptions, installed: guard.GuardSettings | None = None) -> guard.GuardSettings:
@@ -114,6 +130,9 @@ def execute_database_step(step: Step, database: Database) -> Step:
     """Carry out one step of :func:`plan_database`."""
     if isinstance(step, roles.RoleStep | roles.DatabaseStep):
         roles.apply(step, database)
+        return step
+    if isinstance(step, accounts.LoginStep):
+        accounts.apply(step, database)
         return step
     with admin(database) as connection:
         if isinstance(step, schema.SchemaStep):

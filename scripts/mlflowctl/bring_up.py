@@ -37,7 +37,7 @@ def bring_up(
         stages = [
             _database_stage(context, outcomes),
             _object_store_stage(context, outcomes),
-            readiness.Stage("mlflow", lambda: health.tracking_server(context.tracking_uri), lambda: None),
+            readiness.Stage("mlflow", _mlflow_probe(context), lambda: None),
         ]
         readiness.run(layout, stages, report, began=began)
     return context, started, outcomes
@@ -56,8 +56,12 @@ def probes(context: Context) -> dict[str, Any]:
     return {
         "postgres": lambda: health.database(database),
         "object-store": lambda: health.object_store(s3),
-        "mlflow": lambda: health.tracking_server(context.tracking_uri),
+        "mlflow": _mlflow_probe(context),
     }
+
+
+def _mlflow_probe(context: Context) -> readiness.Work:
+    return lambda: health.tracking_server(context.tracking_uri, login=context.login)
 
 
 def _database_stage(context: Context, outcomes: list[Step]) -> readiness.Stage:
@@ -66,7 +70,7 @@ def _database_stage(context: Context, outcomes: list[Step]) -> readiness.Stage:
     options = bootstrap.BootstrapOptions()
 
     def prepare() -> None:
-        steps = bootstrap.plan_database(database, options)
+        steps = bootstrap.plan_database(database, options, context.login)
         outcomes.extend(
             bootstrap.execute_database_step(step, database) if step.effective else step for step in steps
         )

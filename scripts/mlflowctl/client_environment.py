@@ -12,10 +12,8 @@ from collections.abc import Iterator, Mapping
 
 from mlflowctl.settings import CLIENT, Context
 
-# With exported variables as the context, these are part of it: how to log in, and whom to trust.
+# With exported variables as the context, these are part of it: another way to log in, and whom to trust.
 _CONNECTION = {
-    "MLFLOW_TRACKING_USERNAME",
-    "MLFLOW_TRACKING_PASSWORD",
     "MLFLOW_TRACKING_TOKEN",
     "MLFLOW_TRACKING_SERVER_CERT_PATH",
     "MLFLOW_TRACKING_CLIENT_CERT_PATH",
@@ -64,7 +62,17 @@ def variables(context: Context, exported: Mapping[str, str]) -> dict[str, str]:
         "MLFLOW_REGISTRY_URI": context.tracking_uri,
         "NO_PROXY": no_proxy,
         "no_proxy": no_proxy,
+        **_login(context),
         **_object_store(context),
+    }
+
+
+def _login(context: Context) -> dict[str, str]:
+    if context.login is None:
+        return {}
+    return {
+        "MLFLOW_TRACKING_USERNAME": context.login.username,
+        "MLFLOW_TRACKING_PASSWORD": context.login.password,
     }
 
 

@@ -19,6 +19,9 @@ def client_variables(context: Context, *, with_s3: bool) -> dict[str, str]:
         UsageError: the object store was asked for, and the context knows none.
     """
     variables = {"MLFLOW_TRACKING_URI": context.tracking_uri}
+    if context.login:
+        variables["MLFLOW_TRACKING_USERNAME"] = context.login.username
+        variables["MLFLOW_TRACKING_PASSWORD"] = context.login.password
     if not with_s3:
         return variables
     if context.s3 is None or context.s3.access_key_id is None:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from mlflowctl import __version__
-from mlflowctl.cli import bootstrap, demo, doctor, model, policy, smoke, stack
+from mlflowctl.cli import backup, bootstrap, demo, doctor, model, policy, smoke, stack, upgrade, user
+from mlflowctl.cli import compose as compose_commands
 from mlflowctl.cli import config as config_commands
 from mlflowctl.cli.command import EXIT_CODES, ContextOption, DataDirOption, fail
 from mlflowctl.console import Console
@@ -23,7 +24,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (stack, bootstrap, smoke, doctor, demo, model, policy, config_commands):
+for group in (
+    stack,
+    bootstrap,
+    smoke,
+    doctor,
+    backup,
+    upgrade,
+    demo,
+    model,
+    policy,
+    user,
+    compose_commands,
+    config_commands,
+):
     group.register(app)
 
 

@@ -29,6 +29,23 @@ def context_from(context: str | None, data_dir: Path | None) -> Context:
     return resolve(context=context, data_dir=_folder(data_dir))
 
 
+def context_to_change(console: Console, context: str | None, data_dir: Path | None) -> Context:
+    """The context for a command that changes something: printed first, and named unless it is local.
+
+    Raises:
+        UsageError: the context is not local and was not named.
+    """
+    target = context_from(context, data_dir)
+    console.progress(f"Target: {target.describe()}")
+    if not target.is_local and not (context or os.environ.get("MLFLOWCTL_CONTEXT")):
+        raise UsageError(
+            f"The target is not a local stack, so it must be named: {target.describe()}.",
+            state="Nothing was changed.",
+            next=f"Add --context {target.name}",
+        )
+    return target
+
+
 def _folder(data_dir: Path | None) -> Path | None:
     """The folder that the option names, else the variable; a file is refused from both alike."""
     exported = os.environ.get("MLFLOWCTL_DATA_DIR")

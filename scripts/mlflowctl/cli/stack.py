@@ -45,6 +45,10 @@ def up(
             help="How clients reach artifacts: through the server, or with S3 credentials of their own.",
         ),
     ] = None,
+    auth: Annotated[
+        bool | None,
+        typer.Option("--auth/--no-auth", help="Whether clients must log in; default: as it is, at first no."),
+    ] = None,
     foreground: Annotated[
         bool, typer.Option("--foreground", help="Stay, and stop the stack on Ctrl-C.")
     ] = False,
@@ -62,7 +66,7 @@ def up(
             next="mlflowctl up --help",
         )
     layout = layout_of(data_dir)
-    options = stack_up.UpOptions(auto_ports=auto_ports, artifacts=artifacts)
+    options = stack_up.UpOptions(auto_ports=auto_ports, artifacts=artifacts, auth=auth)
     if dry_run:
         return print_steps(console, stack_up.plan(layout, options), exit_code=exit_code)
     return _bring_up(console, layout, options, foreground)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from mlflowctl.plan import Action, Step
 
 _log = logging.getLogger("mlflowctl.server")
 _LOCK = 0x6D6C666C  # advisory lock: one migration at a time
+REMEDY = "mlflowctl bootstrap does that"
 
 
 class SchemaTooNewError(MlflowctlError):
@@ -48,6 +50,11 @@ def current_revision(connection: Any) -> str | None:
         return row[0] if row else None
 
 
+def knows(revision: str) -> bool:
+    """Whether the installed MLflow can migrate from this revision, or has it."""
+    return revision in {script.revision for script in _scripts().walk_revisions()}
+
+
 def plan(database: Database) -> list[Step]:
     """The schema step; reads only.
 
@@ -61,7 +68,7 @@ def plan(database: Database) -> list[Step]:
         return [SchemaStep(Action.UNCHANGED, "MLflow schema", f"revision {head}")]
     if current is None:
         return [SchemaStep(Action.CREATE, "MLflow schema", f"revision {head}")]
-    if current not in {script.revision for script in _scripts().walk_revisions()}:
+    if not knows(current):
         raise SchemaTooNewError(
             f"The database schema has revision {current}, which the installed MLflow does not know.",
             state="Nothing was changed. This MLflow cannot serve from this database.",
@@ -117,30 +124,47 @@ def app_url(database: Database) -> Any:
     )
 
 
-def wait_until_current(url: str, *, interval: float = 0.2) -> None:
+def wait_until_current(url: str) -> None:
     """Block until the database at ``url`` has the schema of the installed MLflow.
 
     Called by the server before it opens its port, so that it never migrates (two workers that try
-    is a race that MLflow loses) and never answers from half a schema. Waits for ever on purpose:
-    the supervisor, not this loop, decides when to stop trying; the log says what is waited for.
+    is a race that MLflow loses) and never answers from half a schema.
+    """
+    head = head_revision()
+
+    def lacking(connection: Any) -> str:
+        current = current_revision(connection)
+        return "" if current == head else f"the schema to become {head} (is {current}); {REMEDY}"
+
+    wait_for(url, lacking)
+
+
+def wait_for(url: str, lacking: Callable[[Any], str], *, interval: float = 0.2) -> None:
+    """Block until nothing is lacking in the database at ``url``.
+
+    Waits for ever on purpose: the supervisor, not this loop, decides when to stop trying; the log says
+    what is waited for.
+
+    Args:
+        url: SQLAlchemy URL without a password.
+        lacking: what is waited for, told by an open psycopg2 connection; "" for nothing.
+        interval: seconds between two looks.
     """
     import psycopg2
 
-    head = head_revision()
     libpq_url = url.replace("postgresql+psycopg2://", "postgresql://", 1)
     said = ""
     while True:
         try:
             connection = psycopg2.connect(libpq_url, connect_timeout=5)
             try:
-                current = current_revision(connection)
+                waiting = lacking(connection)
             finally:
                 connection.close()
-            if current == head:
-                return
-            waiting = f"the schema to become {head} (is {current}); mlflowctl bootstrap does that"
         except psycopg2.Error as exc:
             waiting = f"the database: {str(exc).strip().splitlines()[0]}"
+        if not waiting:
+            return
         if waiting != said:
             _log.warning("waiting for %s", waiting)
             said = waiting
@@ -148,7 +172,15 @@ def wait_until_current(url: str, *, interval: float = 0.2) -> None:
 
 
 def _scripts() -> Any:
-    """MLflow's migration scripts, found without importing MLflow (which costs seconds)."""
+    return scripts(os.path.join("store", "db_migrations"))  # noqa: PTH118
+
+
+def scripts(folder: str) -> Any:
+    """Migration scripts of the installed MLflow, found without importing MLflow (which costs seconds).
+
+    Args:
+        folder: below MLflow's own.
+    """
     import importlib.util
 
     from alembic.script import ScriptDirectory
@@ -156,4 +188,4 @@ def _scripts() -> Any:
     spec = importlib.util.find_spec("mlflow")
     if spec is None or spec.origin is None:
         raise MlflowctlError("MLflow is not installed.", next="pip install mlflowctl")
-    return ScriptDirectory(os.path.join(os.path.dirname(spec.origin), "store", "db_migrations"))  # noqa: PTH118, PTH120
+    return ScriptDirectory(os.path.join(os.path.dirname(spec.origin), folder))  # noqa: PTH118, PTH120

@@ -7,7 +7,7 @@ import urllib.request
 
 from mlflowctl.doctor.check import Check, Finding, Skip
 from mlflowctl.errors import MlflowctlError, UnavailableError
-from mlflowctl.settings import Context
+from mlflowctl.settings import Context, Login
 
 FOREIGN_HOST = "mlflowctl-doctor.invalid"
 # S3 refuses requests from 15 minutes on; clocks that are kept at all differ by less than this.
@@ -58,7 +58,7 @@ def tracking_server(context: Context) -> str:
     from mlflowctl.stack import health
 
     try:
-        health.tracking_server(context.tracking_uri, timeout=6)
+        health.tracking_server(context.tracking_uri, login=context.login, timeout=6)
     except UnavailableError as exc:
         local = "mlflowctl logs mlflow   (then mlflowctl restart)"
         raise Finding(exc.what, local if context.is_local else "Look at the server's own log.") from None
@@ -69,7 +69,7 @@ def server_version(context: Context) -> str:
     """The server runs the MLflow that is installed here."""
     import importlib.metadata
 
-    status, body = _get(context.tracking_uri + "/version")
+    status, body = _get(context.tracking_uri + "/version", login=context.login)
     here = importlib.metadata.version("mlflow")
     if status != 200:
         raise Skip(f"the server does not tell its version (HTTP {status})")
@@ -99,9 +99,29 @@ def allowed_hosts(context: Context) -> str:
     )
 
 
-def _get(url: str, *, host: str | None = None) -> tuple[int, str]:
+def authentication(context: Context) -> str:
+    """Whoever does not log in gets no answer; the right login was let in by the check of the server."""
+    from mlflowctl.stack import health
+
+    if context.login is None:
+        raise Skip("this context logs in nowhere")
+    status, _ = _get(context.tracking_uri + health.API_PROBE)
+    if status != 401:
+        raise Finding(
+            f"the server answers without a login (HTTP {status})",
+            "mlflowctl restart"
+            if context.is_local
+            else "Start the server with its login: MLFLOWCTL_AUTH=true   (docs/login.md)",
+        )
+    return f"{context.login.username} is let in, nobody is refused (401)"
+
+
+def _get(url: str, *, host: str | None = None, login: Login | None = None) -> tuple[int, str]:
     """Status and body of one request, whatever the status is."""
-    request = urllib.request.Request(url, headers={"Host": host} if host else {})  # noqa: S310
+    from mlflowctl.stack import health
+
+    headers = ({"Host": host} if host else {}) | health.basic(login)
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=6) as answer:
@@ -138,3 +158,4 @@ CLOCKS = Check("clocks", "clock skew", clocks)
 SERVER = Check("server", "MLflow server", tracking_server)
 SERVER_VERSION = Check("server-version", "server version", server_version, ("server",))
 HOSTS = Check("allowed-hosts", "allowed hosts", allowed_hosts, ("server",))
+AUTHENTICATION = Check("authentication", "server login", authentication, ("server",))

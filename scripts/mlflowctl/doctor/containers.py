@@ -113,7 +113,7 @@ def within(project: Project) -> dict[str, Result]:
     Raises:
         MlflowctlError: no container could be started.
     """
-    found = inside.ask(project, ["doctor"])["result"]["checks"]
+    found = inside.ask(project, ["doctor"])["checks"]
     return {row["name"]: Result(**row) for row in found}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from mlflowctl.database.connect import admin
 from mlflowctl.doctor.check import Check, Finding, Skip
+from mlflowctl.errors import AccessError
 from mlflowctl.plan import Action, Step
 from mlflowctl.settings import Context
 
@@ -30,6 +31,17 @@ def schema(context: Context) -> str:
     steps = database_schema.plan(context.database)
     _nothing_to_do(steps, BOOTSTRAP)
     return steps[0].detail
+
+
+def accounts(context: Context) -> str:
+    """Tables, administrator and roles of the server's login."""
+    from mlflowctl.login import accounts as login_accounts
+
+    if context.login is None:
+        raise Skip("this context logs in nowhere")
+    assert context.database is not None
+    _nothing_to_do(login_accounts.plan(context.database, context.login), BOOTSTRAP)
+    return f"tables current, {context.login.username} with the password on file, three roles"
 
 
 def guard(context: Context) -> str:
@@ -69,10 +81,17 @@ def _drift(*kinds: str) -> Callable[[Context], str]:
 
 def buckets(context: Context) -> str:
     """Both buckets are as bootstrap (or Terraform) sets them up."""
+    from mlflowctl.login import people
+    from mlflowctl.login.roles import Level
     from mlflowctl.storage import buckets as storage
 
     assert context.s3 is not None
-    steps = storage.check(context.s3)
+    try:
+        steps = storage.check(context.s3)
+    except AccessError:
+        if context.login is None or people.own_level(context) is Level.ADMIN:
+            raise
+        raise Skip("the keys of this user may not look at the settings") from None
     return _nothing_to_do(steps, BOOTSTRAP if context.s3.owned else "mlflowctl cloud plan")
 
 
@@ -99,6 +118,7 @@ def _described(step: Step) -> str:
 
 LOGIN = Check("login", "database login", login, ("database",))
 SCHEMA = Check("schema", "schema revision", schema, ("login",))
+ACCOUNTS = Check("accounts", "accounts", accounts, ("schema",))
 GUARD = Check("guard", "registry guard", guard, ("schema",))
 DUPLICATES = Check(
     "duplicates", "duplicates", _drift("several-champions", "several-challengers"), ("schema",)

@@ -36,6 +36,8 @@ class Actor:
 def whoami(context: Context) -> Actor:
     """The strongest identity that the context offers."""
     host = socket.gethostname()
+    if context.login:
+        return Actor(context.login.username, "mlflow", host)
     if user := os.environ.get("MLFLOW_TRACKING_USERNAME"):
         return Actor(user, "mlflow", host)
     if context.s3 is not None and context.s3.endpoint_url is None and (arn := _aws_caller(context)):

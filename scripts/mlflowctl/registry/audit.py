@@ -220,5 +220,8 @@ def _foreign(found: Audit, matcher: foreign.Matcher) -> None:
         what = f"v{row.version} became champion at {row.at:%Y-%m-%dT%H:%M:%SZ}, and no entry says so"
         found.findings.append(Finding("foreign", 0, what))
     for number, version in matcher.missing:
-        what = f"entry {number} says that v{version} became champion; the database never saw it"
+        what = (
+            f"entry {number} says that v{version} became champion; the database does not have it (as after a "
+            "restore to an earlier time: mlflowctl model reconcile)"
+        )
         found.findings.append(Finding("phantom", number, what))

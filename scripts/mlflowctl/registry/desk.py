@@ -27,7 +27,7 @@ class Desk:
 
     @cached_property
     def registry(self) -> StageRegistry:
-        return StageRegistry(Rest(self.context.tracking_uri))
+        return StageRegistry(Rest(self.context.tracking_uri, self.context.login))
 
     @cached_property
     def objects(self) -> Objects:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mlflowctl.errors import AccessError
 from mlflowctl.storage.client import CONNECT_TIMEOUT, client
-from mlflowctl.storage.errors import CONFLICT, code_of, s3_errors
+from mlflowctl.storage.errors import CONFLICT, DENIED, code_of, s3_errors
 from mlflowctl.storage.quick import QuickS3
 from mlflowctl.storage.settings import S3Settings
 
@@ -78,7 +81,7 @@ class Objects:
         """
         from botocore.exceptions import ClientError
 
-        with s3_errors(f"write {key}", where=self.settings.where, permission="s3:PutObject"):
+        with self._writing(key):
             try:
                 return self._put(key, body, IfNoneMatch="*")
             except ClientError as exc:
@@ -95,7 +98,7 @@ class Objects:
         """
         from botocore.exceptions import ClientError
 
-        with s3_errors(f"write {key}", where=self.settings.where, permission="s3:PutObject"):
+        with self._writing(key):
             try:
                 return self._put(key, body, IfMatch=etag)
             except ClientError as exc:
@@ -103,6 +106,17 @@ class Objects:
                     raise
         found = self.get(key)
         return found.etag if found and found.body == body else None
+
+    @contextmanager
+    def _writing(self, key: str) -> Iterator[None]:
+        """Typed errors; a key that may not write here is usually that of a reader or trainer."""
+        try:
+            with s3_errors(f"write {key}", where=self.settings.where, permission="s3:PutObject"):
+                yield
+        except AccessError as exc:
+            if code_of(exc.__cause__) in DENIED:
+                exc.next = f"Repeat it with the keys of a promoter (docs/login.md). {exc.next}"
+            raise
 
     def _put(self, key: str, body: bytes, **condition: Any) -> str:
         answer = self.s3.put_object(

@@ -13,6 +13,8 @@ from mlflowctl.registry.ledger import quoted
 from mlflowctl.registry.policy import Policy
 from mlflowctl.registry.port import DIGEST_TAG, REGISTERED_TAG, Version
 
+UNRECORDED = "This login may not write the ledger; whoever stages the version takes it in."
+
 
 @dataclass(frozen=True)
 class Registering:
@@ -102,6 +104,8 @@ def execute(desk: Desk, planned: Registering, reason: str, *, wait: float) -> Re
         before = REGISTERED_TAG in planned.version.tags
         return Registered(registration.adopt(desk, planned.version, reason), not before, False, "")
     version = registration.register(desk, planned.model, planned.source, reason)
+    if REGISTERED_TAG not in version.tags:
+        return Registered(version, True, False, UNRECORDED)
     if planned.policy is None:
         return Registered(version, True, False, "")
     missed = _missed(desk, version, planned.policy)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from mlflowctl.errors import ConflictError, MlflowctlError, NotFoundError, UsageError
+from mlflowctl.errors import AccessError, ConflictError, MlflowctlError, NotFoundError, UsageError
 from mlflowctl.registry import ledger_state
 from mlflowctl.registry.artifacts import Manifest, manifest
 from mlflowctl.registry.desk import Desk
@@ -56,12 +56,18 @@ def source_of(desk: Desk, named: str) -> tuple[str, str]:
 def register(desk: Desk, model: str, named: str, reason: str) -> Version:
     """Register a version: stage None, validation pending, its artifacts fixed.
 
-    If the command dies after the version was made, the next command that touches it adopts it.
+    If the command dies after the version was made, or may not write the ledger (a trainer's), the next
+    command that touches it adopts it; until then the version has no tag ``REGISTERED_TAG``.
     """
     source, run_id = source_of(desk, named)
     found = manifest(desk.artifacts, source)
     made = desk.registry.create(model, source, run_id, {VALIDATION_STATUS: "pending"})
-    return _record(desk, made, found, reason, adopted=False)
+    if desk.context.s3 is None and desk.context.login is not None:
+        return made  # a login without keys for the buckets
+    try:
+        return _record(desk, made, found, reason, adopted=False)
+    except AccessError:
+        return made
 
 
 def adopt(desk: Desk, version: Version, reason: str) -> Version:

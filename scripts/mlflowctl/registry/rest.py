@@ -23,6 +23,8 @@ from mlflowctl.errors import (
 if TYPE_CHECKING:
     import urllib3
 
+    from mlflowctl.settings import Login
+
 API = "/api/2.0/mlflow/"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 TIMEOUT = 20.0  # seconds; a server whose database hangs never answers
@@ -53,25 +55,27 @@ class Rest:
 
     Args:
         uri: the tracking URI.
-        username: for MLflow's login; default: MLFLOW_TRACKING_USERNAME.
-        password: for MLflow's login; default: MLFLOW_TRACKING_PASSWORD.
+        login: who to say we are; None where the server asks nobody.
     """
 
-    def __init__(self, uri: str, username: str | None = None, password: str | None = None) -> None:
+    def __init__(self, uri: str, login: Login | None = None) -> None:
         import urllib3
 
         self.uri = uri.rstrip("/")
-        self.username = username if username is not None else os.environ.get("MLFLOW_TRACKING_USERNAME", "")
-        secret = password if password is not None else os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
         headers = {"User-Agent": "mlflowctl"}
-        if self.username:
-            headers |= urllib3.make_headers(basic_auth=f"{self.username}:{secret}")
+        if login:
+            headers |= urllib3.make_headers(basic_auth=f"{login.username}:{login.password}")
         trust = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or os.environ.get("REQUESTS_CA_BUNDLE")
         self._pool = urllib3.PoolManager(headers=headers, retries=False, ca_certs=trust, maxsize=4)
 
     def get(self, path: str, **parameters: object) -> dict[str, Any]:
-        """GET an API path; tried once more if the kept connection was dropped."""
-        url = f"{self.uri}{API}{path}?{urlencode(parameters)}"
+        """GET an API path; tried once more if the kept connection was dropped.
+
+        Args:
+            path: below API 2.0, or from the server's root if it begins with a slash.
+            parameters: of the query.
+        """
+        url = f"{self._url(path)}?{urlencode(parameters)}"
         try:
             return self._json(self._send("GET", url))
         except UnavailableError:
@@ -86,7 +90,7 @@ class Rest:
             UnknownOutcome: no answer came, or none that tells, so the change may have happened.
             GuardRefusal, NotFoundError, AccessError, UsageError, UnavailableError: the server's answer.
         """
-        answer = self._send(method, f"{self.uri}{API}{path}", body=body, timeout=timeout)
+        answer = self._send(method, self._url(path), body=body, timeout=timeout)
         if answer.status in UNCERTAIN and not GUARD.search(answer.data.decode(errors="replace")):
             raise self._unknown(f"HTTP {answer.status}")
         return self._json(answer)
@@ -115,6 +119,9 @@ class Rest:
         """Write one artifact through the server's proxy."""
         answer = self._send("PUT", f"{self.uri}{ARTIFACTS}/{quote(path)}", content=content, timeout=60)
         self._json(answer)
+
+    def _url(self, path: str) -> str:
+        return f"{self.uri}{path if path.startswith('/') else API + path}"
 
     def _send(
         self,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlflowctl.errors import AccessError
 from mlflowctl.settings import Context
 from mlflowctl.smoke.meaning import ProofError
+
+UNTIL_EXPIRED = "artifact versions in the bucket, until its lifecycle rule expires them"
 
 
 def remove(context: Context, location: str, folders: list[str]) -> list[str]:
@@ -41,10 +44,13 @@ def _purge_versions(context: Context, location: str, folders: list[str]) -> list
     """A versioned bucket keeps what was deleted; remove that too where the keys are known."""
     s3 = context.s3
     if s3 is None or not s3.owned:
-        return ["artifact versions in the bucket, until its lifecycle rule expires them"]
+        return [UNTIL_EXPIRED]
     bucket, root = _in_bucket(location, s3.artifact_bucket)
-    for folder in folders:
-        _delete_versions(s3, bucket, f"{root}{folder}/")
+    try:
+        for folder in folders:
+            _delete_versions(s3, bucket, f"{root}{folder}/")
+    except AccessError:  # only the store's administrator may delete for good
+        return [UNTIL_EXPIRED]
     return []
 
 

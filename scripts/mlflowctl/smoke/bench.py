@@ -39,6 +39,7 @@ class Bench:
         registered: whether the registered model may exist.
         guarded: whether the guard was seen to act.
         expected: the predictions of the model before it was logged.
+        level: how much the login may do, where there is one.
         remains: what clean-up could not or must not remove, in words.
     """
 
@@ -53,6 +54,7 @@ class Bench:
     stored: bool = False
     registered: bool = False
     guarded: bool = False
+    level: Any = None
     remains: list[str] = field(default_factory=list)
 
     @cached_property

@@ -50,7 +50,7 @@ def clean(bench: Bench) -> str:
     if bench.keep:
         raise Skip("--keep: " + ", ".join(f"{kind} {name}" for kind, name in bench.made.items()))
     try:
-        health.tracking_server(bench.context.tracking_uri, timeout=5)
+        health.tracking_server(bench.context.tracking_uri, login=bench.context.login, timeout=5)
         found = cleanup.remove(bench.client, bench.context, bench.token, artifacts=bench.stored)
     except BaseException:
         bench.remains.append(", ".join(f"{kind} {name}" for kind, name in bench.made.items()))

@@ -62,7 +62,7 @@ def explain(exc: BaseException, *, doing: str, uri: str) -> MlflowctlError:
             state="The guard is altered, or the registry is closed for a schema migration.",
             next="mlflowctl bootstrap",
         )
-    if (status == 403 and "Host" in text) or status in (401, 503):
+    if status in (401, 403, 503):
         return refused(uri, status, text)
     if status is None and any(sign in text for sign in _SILENT):
         return UnavailableError(

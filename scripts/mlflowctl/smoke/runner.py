@@ -8,12 +8,13 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from mlflowctl.client_environment import client_environment
 from mlflowctl.errors import InterruptedByUser
 from mlflowctl.settings import Context
-from mlflowctl.smoke import artifacts, guarding, leaving, lifecycle, model, tracking
+from mlflowctl.smoke import artifacts, guarding, leaving, lifecycle, login, model, tracking
 from mlflowctl.smoke.bench import Bench, Skip, SmokeStep
 from mlflowctl.smoke.interruption import Interruption, interruptible
 from mlflowctl.smoke.meaning import explain
@@ -50,7 +51,7 @@ def run(
     tell: Listener,
     *,
     keep: bool = False,
-    steps: tuple[SmokeStep, ...] = STEPS,
+    steps: tuple[SmokeStep, ...] | None = None,
 ) -> Report:
     """Run the smoke test.
 
@@ -58,7 +59,7 @@ def run(
         context: the platform; nothing else decides where the test goes.
         tell: called with each outcome as it is known.
         keep: leave what is made.
-        steps: the steps, each after those it needs.
+        steps: the steps, each after those it needs; default: those that fit the context.
 
     Returns:
         The report. Failures are in it, not raised; so is an interruption (Ctrl-C or SIGTERM).
@@ -72,7 +73,7 @@ def run(
     ):
         bench = Bench(context, Path(folder), keep=keep)
         report = Report(context.describe(), bench.token)
-        for step in steps:
+        for step in steps or steps_for(context):
             outcome = _one(step, bench, report, interruption)
             report.outcomes.append(outcome)
             tell(outcome)
@@ -80,6 +81,18 @@ def run(
     report.kept = bench.made if keep else {}
     report.seconds = time.monotonic() - began
     return report
+
+
+def steps_for(context: Context) -> tuple[SmokeStep, ...]:
+    """The steps on this context; where the server asks for a login, that comes before anything is made."""
+    if context.login is None:
+        return STEPS
+    first, *rest = STEPS
+    later = [
+        replace(step, needs=(*step.needs, login.LOGIN.name)) if step is tracking.RUN else step
+        for step in rest
+    ]
+    return (first, login.LOGIN, *later)
 
 
 def _one(step: SmokeStep, bench: Bench, report: Report, interruption: Interruption) -> Outcome:

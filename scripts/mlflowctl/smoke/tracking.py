@@ -17,7 +17,7 @@ def api(bench: Bench) -> str:
 
     uri = bench.context.tracking_uri
     try:
-        health.tracking_server(uri, timeout=PROBE_TIMEOUT)
+        health.tracking_server(uri, login=bench.context.login, timeout=PROBE_TIMEOUT)
     except UnavailableError as exc:
         raise _because_of_the_database(bench, exc) from None
     return f"{uri} answers from its database"

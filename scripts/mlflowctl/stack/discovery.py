@@ -11,7 +11,10 @@ _MARK = "supervisor.supervisord"
 
 
 def running_stacks() -> list[Layout]:
-    """The stacks whose supervisor lives and belongs to this user, in order of their folders."""
+    """The stacks whose supervisor lives and belongs to this user, in order of their folders.
+
+    A throw-away stack, which another command made for itself, is nobody's target.
+    """
     import psutil
 
     found = set()
@@ -22,6 +25,6 @@ def running_stacks() -> list[Layout]:
             continue
         root = Path(argv[-1]).parent.parent  # …/run/supervisord.conf
         layout = Layout(root)
-        if layout.exists():
+        if layout.exists() and not layout.throw_away.exists():
             found.add(layout)
     return sorted(found, key=lambda layout: str(layout.root))

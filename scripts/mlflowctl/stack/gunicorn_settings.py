@@ -31,13 +31,15 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 control_socket_disable = True
 
 
-def on_starting(_arbiter: Any) -> None:
+def on_starting(arbiter: Any) -> None:
     """Before the port is opened: wait until bootstrap has brought the schema to this release."""
     from mlflowctl.database.schema import wait_until_current
 
     wait_until_current(os.environ["_MLFLOW_SERVER_FILE_STORE"])
     _stream_uploads()
     _quick_tags()
+    _presigned_urls()
+    _deep_health(arbiter.app.wsgi())
     # What was loaded so far is shared with the workers; keep the collector from touching (copying) it.
     gc.collect()
     gc.freeze()
@@ -61,6 +63,20 @@ def _quick_tags() -> None:
         quick_tags.register()
     except ImportError:
         _log.exception("this MLflow release tells prompts in another way; its own way is used")
+
+
+def _presigned_urls() -> None:
+    from mlflowctl.stack import presigned_urls
+
+    if os.environ.get(presigned_urls.VARIABLE) == "false":
+        presigned_urls.withhold()
+
+
+def _deep_health(application: Any) -> None:
+    """``/health/deep`` beside MLflow's ``/health``."""
+    from mlflowctl.stack import deep_health
+
+    deep_health.register(application, os.environ)
 
 
 def post_fork(_arbiter: Any, _worker: Any) -> None:

@@ -44,7 +44,7 @@ def tracking_server(uri: str, *, login: Login | None = None, timeout: float = 10
         timeout: seconds for the one request.
     """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(uri + API_PROBE, headers=_basic(login))  # noqa: S310
+    request = urllib.request.Request(uri + API_PROBE, headers=basic(login))  # noqa: S310
     try:
         with opener.open(request, timeout=timeout) as answer:
             json.load(answer)
@@ -59,8 +59,8 @@ def tracking_server(uri: str, *, login: Login | None = None, timeout: float = 10
         ) from None
 
 
-def _basic(login: Login | None) -> dict[str, str]:
-    """The header of HTTP's basic authentication."""
+def basic(login: Login | None) -> dict[str, str]:
+    """The header of HTTP's basic authentication; none without a login."""
     if login is None:
         return {}
     token = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()

@@ -78,6 +78,11 @@ class Layout:
         return self.root / "tmp"
 
     @property
+    def throw_away(self) -> Path:
+        """A file that marks a stack which ends with the process that it names (``processes.record``)."""
+        return self.root / "throw-away"
+
+    @property
     def default_name(self) -> str:
         """The stack's name: its folder, or the project folder when it is the default one."""
         return self.root.parent.name if self.root.name == DEFAULT_DATA_DIR.name else self.root.name

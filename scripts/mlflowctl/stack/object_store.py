@@ -38,15 +38,17 @@ def prepare(layout: Layout) -> None:
 
 def _write_identities(layout: Layout) -> None:
     """Derive the store's list of identities from the one secret that exists."""
-    keys = secrets.s3_keys(layout)
-    identities = [
-        {
-            "name": "mlflowctl",
-            "credentials": [{"accessKey": keys.access_key_id, "secretKey": keys.secret_access_key}],
-            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-        }
-    ]
-    write_atomic(identities_file(layout), json.dumps({"identities": identities}))
+    write_atomic(identities_file(layout), identities(secrets.s3_keys(layout)))
+
+
+def identities(keys: secrets.S3Keys) -> str:
+    """The file that tells the store who may enter: its one administrator."""
+    administrator = {
+        "name": "mlflowctl",
+        "credentials": [{"accessKey": keys.access_key_id, "secretKey": keys.secret_access_key}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    return json.dumps({"identities": [administrator]})
 
 
 def binary() -> Path:
@@ -76,7 +78,7 @@ def command(layout: Layout, config: StackConfig) -> list[str]:
         "-webdav=false",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
-        "-s3.iam=false",
+        *_accounts(config),
         "-master.telemetry=false",
         "-master.volumeSizeLimitMB=128",
         "-s3.autoCreateBucket=false",
@@ -89,6 +91,11 @@ def command(layout: Layout, config: StackConfig) -> list[str]:
         *(f"-{_flag(name)}={ports[name]}" for name in INTERNAL_PORTS),
         f"-admin.port.grpc={ports['admin'] + ADMIN_GRPC_OFFSET}",
     ]
+
+
+def _accounts(config: StackConfig) -> list[str]:
+    """Accounts of the store for the users of a login; only its administrator may make them."""
+    return ["-s3.iam=true", "-s3.iam.readOnly=false"] if config.auth else ["-s3.iam=false"]
 
 
 def _flag(name: str) -> str:

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from mlflowctl.stack import object_store, postgres, privileges, processes, tracking_server
+from mlflowctl.stack import hold, object_store, postgres, privileges, processes, release, tracking_server
 from mlflowctl.stack.layout import Layout, StackConfig
 
 # A component that fails at once is started again after this pause, for ever.
@@ -59,7 +59,9 @@ def _object_store(layout: Layout, config: StackConfig) -> None:
 
 
 def _mlflow(layout: Layout, config: StackConfig) -> None:
-    argv = tracking_server.command()
+    hold.wait_while_held(layout, "mlflow")
+    release.record(layout)
+    argv = tracking_server.command(login=config.auth)
     os.chdir(layout.scratch)
     os.execve(argv[0], argv, tracking_server.environment(layout, config))  # noqa: S606
 

@@ -44,13 +44,19 @@ def admin_password(layout: Layout) -> Path:
     return layout.secrets / "mlflow-admin.password"
 
 
-def missing(layout: Layout) -> list[Path]:
-    """Secret files that do not exist yet."""
-    files = (admin_passfile(layout), app_passfile(layout), s3_credentials(layout))
+def session_key(layout: Layout) -> Path:
+    """What signs the forms of MLflow's UI, where the stack asks for a login."""
+    return layout.secrets / "mlflow-session.key"
+
+
+def missing(layout: Layout, *, login: bool = False) -> list[Path]:
+    """Secret files that do not exist yet; ``login``: whether the stack asks for one."""
+    files = [admin_passfile(layout), app_passfile(layout), s3_credentials(layout)]
+    files += [admin_password(layout), session_key(layout)] if login else []
     return [path for path in files if not path.exists()]
 
 
-def generate(layout: Layout) -> None:
+def generate(layout: Layout, *, login: bool = False) -> None:
     """Make what is missing; an existing secret is never replaced."""
     for path, role in (
         (admin_passfile(layout), defaults.ADMIN_ROLE),
@@ -59,8 +65,15 @@ def generate(layout: Layout) -> None:
         if not path.exists():
             write_atomic(path, passwords.line(role, random_secrets.token_urlsafe(32)))
     if not s3_credentials(layout).exists():
-        keys = S3Keys("MC" + random_secrets.token_hex(9).upper(), random_secrets.token_urlsafe(30))
-        write_atomic(s3_credentials(layout), _credentials_text(keys))
+        write_atomic(s3_credentials(layout), credentials_text(new_s3_keys()))
+    for path in (admin_password(layout), session_key(layout)):
+        if login and not path.exists():
+            write_atomic(path, random_secrets.token_urlsafe(24) + "\n")
+
+
+def new_s3_keys() -> S3Keys:
+    """A random key pair, in the alphabet that AWS's have."""
+    return S3Keys("MC" + random_secrets.token_hex(9).upper(), random_secrets.token_urlsafe(30))
 
 
 def s3_keys(layout: Layout) -> S3Keys:
@@ -70,16 +83,22 @@ def s3_keys(layout: Layout) -> S3Keys:
         UsageError: the file is missing or damaged.
     """
     path = s3_credentials(layout)
-    parser = configparser.RawConfigParser()
     try:
-        parser.read_string(_read(path))
-        section = parser["default"]
-        return S3Keys(section["aws_access_key_id"], section["aws_secret_access_key"])
+        return keys_from(_read(path))
     except (configparser.Error, KeyError) as exc:
         raise _unreadable(path, str(exc)) from None
 
 
-def _credentials_text(keys: S3Keys) -> str:
+def keys_from(text: str) -> S3Keys:
+    """The key pair in a credentials file of boto3. Raises configparser.Error or KeyError."""
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    section = parser["default"]
+    return S3Keys(section["aws_access_key_id"], section["aws_secret_access_key"])
+
+
+def credentials_text(keys: S3Keys) -> str:
+    """A credentials file of boto3."""
     parser = configparser.RawConfigParser()
     parser["default"] = {
         "aws_access_key_id": keys.access_key_id,

@@ -49,6 +49,7 @@ def environment(layout: Layout, config: StackConfig) -> dict[str, str]:
         "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{config.ports.s3}",
         "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(allowed_hosts(config.ports.mlflow)),
         "MLFLOWCTL_BIND": f"127.0.0.1:{config.ports.mlflow}",
+        **({"MLFLOWCTL_SESSION_KEY_FILE": str(secrets.session_key(layout))} if config.auth else {}),
         **application_options(url, bucket, direct=config.artifacts == "direct"),
     }
 
@@ -80,12 +81,13 @@ def inherited() -> dict[str, str]:
     return kept
 
 
-def command() -> list[str]:
+def command(*, login: bool = False) -> list[str]:
+    """The argv of the server; with ``login`` MLflow's application stands behind its login and our gate."""
     return [
         sys.executable,
         "-m",
         "gunicorn",
         "--config",
         "python:mlflowctl.stack.gunicorn_settings",
-        "mlflow.server.fastapi_app:app",
+        "mlflowctl.login.server:application()" if login else "mlflow.server.fastapi_app:app",
     ]

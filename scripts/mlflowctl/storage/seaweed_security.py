@@ -38,21 +38,36 @@ def write_security(folder: Path) -> Path:
     if target.exists():
         return target
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    authority, certificate, key = _certificates()
-    for name, content in (("ca.crt", authority), ("node.crt", certificate), ("node.key", key)):
+    # security.toml last, so that a half-written folder is made again from the start.
+    for name, content in security_files().items():
         _write_private(folder / name, content)
-    # Last, so that a half-written folder is made again from the start.
-    _write_private(target, _document().encode())
     return target
 
 
-def _document() -> str:
+def security_files(prefix: str = "", *, encryption_key: bool = False) -> dict[str, bytes]:
+    """The files of one store: name → content, ``security.toml`` last.
+
+    Args:
+        prefix: before the names of the certificates inside ``security.toml``. Empty: relative to weed's
+            working directory, so that the store's folder can be moved.
+        encryption_key: whether the key of server-side encryption stands here too. ``weed mini`` makes and
+            keeps one among its data; ``weed server`` does not encrypt without.
+    """
+    authority, certificate, key = _certificates()
+    document = _document(prefix) + (_encryption() if encryption_key else "")
+    return {"ca.crt": authority, "node.crt": certificate, "node.key": key, "security.toml": document.encode()}
+
+
+def _document(prefix: str) -> str:
     lines = [line for name in JWT_SECTIONS for line in (f"[{name}]", f'key = "{secrets.token_hex(32)}"')]
-    # Relative to weed's working directory, so that the store's folder can be moved.
-    lines += ["[grpc]", 'ca = "ca.crt"']
+    lines += ["[grpc]", f'ca = "{prefix}ca.crt"']
     for part in GRPC_PARTS:
-        lines += [f"[grpc.{part}]", 'cert = "node.crt"', 'key = "node.key"']
+        lines += [f"[grpc.{part}]", f'cert = "{prefix}node.crt"', f'key = "{prefix}node.key"']
     return "\n".join(lines) + "\n"
+
+
+def _encryption() -> str:
+    return f'[s3.sse]\nkek = "{secrets.token_hex(32)}"\n'
 
 
 def _write_private(path: Path, content: bytes) -> None:

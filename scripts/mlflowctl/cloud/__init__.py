@@ -1,0 +1,1 @@
+"""AWS: Terraform through python-terraform, environments and what they publish, day-two work."""
