@@ -31,6 +31,7 @@ class Platform(Protocol):
     """What an upgrade needs of a stack."""
 
     name: str  # as --confirm wants it
+    context: Context
 
     def check(self) -> None:
         """Pre-flight: the old server serves, and there is room. Raises UsageError, UnavailableError."""
@@ -104,7 +105,10 @@ def execute(platform: Platform, steps: list[Step], to: str, tell: Tell) -> Upgra
     """
     tell("Backing up")
     name = platform.back_up(to, tell)
-    way_back = f"mlflowctl restore --from {places.pasted(to)} --set {name} --confirm {quoted(platform.name)}"
+    named = "" if platform.context.is_local else f" --context {platform.context.name}"
+    way_back = (
+        f"mlflowctl{named} restore --from {places.pasted(to)} --set {name} --confirm {quoted(platform.name)}"
+    )
     before = platform.revision()
     tell("Bootstrapping the new release; the old server serves meanwhile")
     try:
@@ -220,6 +224,10 @@ def platform_of(context: Context, to: str) -> Platform:
     Raises:
         UsageError: it is none that can be upgraded from here.
     """
+    if context.project:
+        from mlflowctl.compose.upgrade import ComposeProject
+
+        return ComposeProject(context, context.project, to)
     if context.layout is None:
         raise UsageError(
             f"{context.describe()} cannot be upgraded from here.",

@@ -22,9 +22,25 @@ if TYPE_CHECKING:
 def settings(environ: Mapping[str, str] | None = None) -> S3Settings:
     """The store of s3:// addresses: AWS, or what AWS_ENDPOINT_URL_S3 names; keys by the AWS chain."""
     env = os.environ if environ is None else environ
+    if file := env.get("MLFLOWCTL_BACKUP_KEYS"):
+        return _given(Path(file), env)
     endpoint = env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL") or None
     region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or _profile_region() or "us-east-1"
     return S3Settings(endpoint_url=endpoint, region=region)
+
+
+def _given(file: Path, env: Mapping[str, str]) -> S3Settings:
+    """In a container of a Compose project: keys in a file; the variables hold those of its own store."""
+    from mlflowctl.stack import secrets
+
+    keys, token = secrets.keys_from(file.read_text()), secrets.session_token_from(file.read_text())
+    return S3Settings(
+        endpoint_url=env.get("MLFLOWCTL_BACKUP_ENDPOINT") or None,
+        region=env.get("MLFLOWCTL_BACKUP_REGION") or "us-east-1",
+        access_key_id=keys.access_key_id,
+        secret_access_key=keys.secret_access_key,
+        session_token=token,
+    )
 
 
 def _profile_region() -> str | None:

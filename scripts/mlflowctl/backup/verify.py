@@ -23,10 +23,6 @@ from mlflowctl.registry.desk import Desk
 from mlflowctl.settings import Context
 from mlflowctl.storage.desired import LEASES_PREFIX
 
-# Findings of an audit that are about the ledger's own bytes. The others tell that registry and ledger differ,
-# as they may at any moment; reconcile settles that after a restore.
-DAMAGE = {"edited", "missing", "damaged", "truncated", "state", "evidence"}
-
 
 @dataclass(frozen=True)
 class Checked:
@@ -147,15 +143,15 @@ def _objects(done: Verified, found: BackupSet, context: Context, tell: Tell) -> 
 
 
 def _ledgers(done: Verified, desk: Desk, tell: Tell) -> None:
-    from mlflowctl.registry.audit import audit
+    from mlflowctl.registry.audit import APART, audit
     from mlflowctl.registry.ledger import models, quoted
 
     for model in models(desk.objects):
         tell(f"Auditing the ledger of {model}")
         found = audit(desk, model)
-        wrong = [one.what for one in found.findings if one.kind in DAMAGE]
+        wrong = [one.what for one in found.findings if one.kind not in APART]
         done.add(f"ledger {model}", wrong, f"{found.entries} entries hold")
-        apart = [one.what for one in found.findings if one.kind not in DAMAGE]
+        apart = [one.what for one in found.findings if one.kind in APART]
         if apart:
             what = f"registry and ledger differ, as they did then: mlflowctl model reconcile {quoted(model)}"
             done.checks.append(Checked(f"ledger {model}", "note", what))

@@ -65,8 +65,13 @@ def backup(
         raise UsageError(
             "Missing option '--to'.", state="Nothing was copied.", next="mlflowctl backup --help"
         )
-    place, target = places.place(to), context_from(context, data_dir)
+    target = context_from(context, data_dir)
     console.progress(f"Backing up {target.describe()} to {to}")
+    if target.project:
+        from mlflowctl.compose import moving
+
+        raise SystemExit(moving.backup(target.project, to, _flags(dry_run, exit_code, as_json)))
+    place = places.place(to)
     if dry_run:
         return print_steps(console, make.plan(target, place), exit_code=exit_code)
     made = make.execute(target, place, console.progress)
@@ -113,6 +118,12 @@ def verify(
     return done.as_dict()
 
 
+def _flags(dry_run: bool, exit_code: bool, as_json: bool) -> list[str]:
+    """The flags that every command here has, as words."""
+    chosen = {"--dry-run": dry_run, "--exit-code": exit_code, "--json": as_json}
+    return [word for word, wanted in chosen.items() if wanted]
+
+
 def _end_on_sigterm() -> None:
     """So that the throw-away stack is removed then, too."""
     import signal
@@ -152,6 +163,13 @@ def restore(
         )
     target = context_to_change(console, context, data_dir)
     _end_on_sigterm()
+    if target.project:
+        from mlflowctl.compose import moving
+
+        flags = [*(["--set", which] if which else []), *(["--database-only"] if database_only else [])]
+        flags += ["--confirm", confirm] if confirm else []
+        flags += _flags(dry_run, exit_code, as_json)
+        raise SystemExit(moving.restore(console, target.project, source, flags))
     with check.opened(places.place(source), which) as found:
         console.progress(f"Restoring {found}, made of {found.header.source}")
         plan = work.plan(target, found, console.progress, database_only=database_only)
@@ -194,9 +212,7 @@ def _told(console: Console, target: Context, done: Restored) -> Any:
     for note in answer["notes"]:
         console.result(f"  note      {note}")
     for model in apart:
-        console.result(
-            f"  next      mlflowctl model reconcile {quoted(model)}   (ledger of another time)"
-        )
+        console.result(f"  next      mlflowctl model reconcile {quoted(model)}   (ledger of another time)")
     if not done.serving:
         console.result("  next      start the MLflow server again, then: mlflowctl model status")
     return answer

@@ -1,8 +1,9 @@
 """What MLflow's checks look up before they decide, without what they do not look at.
 
 To learn whether a model is a prompt, MLflow's checks load the model with all its versions; to learn a run's
-experiment, the run with its parameters, metrics, tags and inputs. With 10,000 versions that is half a second for
-a request that reads one alias. The checks get what they ask for here; everything else is passed on.
+experiment, the run with its parameters, metrics, tags and inputs. That makes a request that reads one alias
+four times as long, and longer with every version. The checks get what they ask for here; everything else is
+passed on.
 """
 
 from __future__ import annotations

@@ -17,6 +17,9 @@ from mlflowctl.registry.port import HEAD_TAG
 
 BATCH = 64
 READERS = 8
+# Kinds that say nothing against the ledger: it and the registry differ, as after a restore to an earlier time
+# or a change by another client, and reconcile settles it.
+APART = {"foreign", "phantom", "unfinished"}
 
 
 @dataclass(frozen=True)

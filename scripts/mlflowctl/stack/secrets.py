@@ -97,6 +97,13 @@ def keys_from(text: str) -> S3Keys:
     return S3Keys(section["aws_access_key_id"], section["aws_secret_access_key"])
 
 
+def session_token_from(text: str) -> str | None:
+    """The session token of temporary keys in a credentials file of boto3, if they are temporary."""
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    return parser["default"].get("aws_session_token")
+
+
 def credentials_text(keys: S3Keys) -> str:
     """A credentials file of boto3."""
     parser = configparser.RawConfigParser()

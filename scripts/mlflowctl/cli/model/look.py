@@ -168,10 +168,12 @@ def audit(
     answer = {"audits": [one.as_dict() for one in found]}
     total = sum(len(one.findings) for one in found)
     if total:
+        apart = all(finding.kind in work.APART for one in found for finding in one.findings)
+        broken = "docs/runbook.md, ledger broken; changes by others: mlflowctl model reconcile NAME"
         error = FindingsError(
             f"Findings: {total}. Ledgers read: {len(found)}.",
             state="Nothing was changed; what serves is not touched by this.",
-            next="docs/runbook.md, ledger broken; changes by others: mlflowctl model reconcile NAME",
+            next="mlflowctl model reconcile NAME" if apart else broken,
         )
         error.result = answer
         raise error
