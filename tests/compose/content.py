@@ -10,6 +10,13 @@ from tests.compose.projects import ComposeProject
 from tests.stack.conftest import clean_environment
 
 MODEL = "tiny model"
+POLICY = f"""
+version: 1
+models:
+  {MODEL}:
+    business:
+      - {{name: accuracy, source: run, metric: accuracy, direction: higher, role: threshold, threshold: 0.5}}
+"""
 LOG = """
 import mlflow, numpy
 from mlflow.models import infer_signature
@@ -43,6 +50,7 @@ def log_a_model(project: ComposeProject) -> str:
 
 def become_champion(project: ComposeProject, address: str, version: int) -> None:
     """Register, stage and promote one version."""
+    (project.folder / "promotion.yaml").write_text(POLICY)
     why = ("--reason", "test", "--yes")
     for command in (
         ("register", MODEL, address, *why),

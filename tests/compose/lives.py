@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,16 +28,33 @@ def project_folders() -> Iterator[Path]:
 def new_project(engine: Engine, project_folders: Path) -> Iterator[Callable[[str], ComposeProject]]:
     """Make projects, set up and not started; all are removed with their volumes at the end."""
     made: list[ComposeProject] = []
+    taken: set[int] = set()
 
     def build(name: str) -> ComposeProject:
         project = make(engine, project_folders / name, f"{name}-{os.getpid()}")
         project.set_variable("MLFLOW_IMAGE", IMAGE)
+        # Not started yet, so another project might be given the same free ports.
+        for variable, port in zip(("MLFLOW_PORT", "S3_PORT"), _free_ports(taken), strict=True):
+            project.set_variable(variable, str(port))
         made.append(project)
         return project
 
     yield build
     for project in made:
         project.down("--volumes", "--timeout", "5")
+
+
+def _free_ports(taken: set[int]) -> list[int]:
+    """Two free ports that were not given out before."""
+    found: list[int] = []
+    while len(found) < 2:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in taken:
+            taken.add(port)
+            found.append(port)
+    return found
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import socket
+import ssl
 import threading
 import time
 import urllib.error
@@ -86,9 +88,19 @@ def test_anonymous_s3_is_refused_on_every_path(life: ComposeProject):
             assert refused.value.code == (405 if path == "/" and method != "GET" else 403), (method, path)
 
 
-def test_only_the_s3_port_of_the_object_store_listens_beyond_its_loopback(life: ComposeProject):
-    pid = life.inspect("object-store")["State"]["Pid"]
-    assert listening_ports(pid) == {int(_inner_port(life, "object-store"))}
+def test_beyond_the_object_stores_loopback_only_s3_serves(life: ComposeProject):
+    """SeaweedFS binds the S3 part's gRPC port like S3 itself; it lets in nobody without its certificate."""
+    found = life.inspect("object-store")
+    s3 = int(_inner_port(life, "object-store"))
+    assert listening_ports(found["State"]["Pid"]) == {s3, s3 + 10000}
+    (address, *_) = [one["IPAddress"] for one in found["NetworkSettings"]["Networks"].values()]
+    stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
+    stranger.set_alpn_protocols(["h2"])
+    with socket.create_connection((address, s3 + 10000), timeout=10) as plain:
+        with pytest.raises(ssl.SSLError, match=r"CERTIFICATE_REQUIRED|BAD_CERTIFICATE"):
+            with stranger.wrap_socket(plain) as tls:
+                tls.recv(1)
 
 
 def listening_ports(pid: int) -> set[int]:
@@ -238,8 +250,8 @@ def test_what_is_stored_survives_down_and_up_and_a_second_project_beside_it_sees
 ):
     life.api("POST", "registered-models/create", {"name": "kept over down"})
     life.request("PUT", "/api/2.0/mlflow-artifacts/artifacts/kept/one.txt", {"kept": True})
+    second = make_project("beside")  # chooses its ports while those of the first are taken
     life.down()
-    second = make_project("beside")
     second.up()
     assert "registered_models" not in second.api("GET", "registered-models/search?max_results=10")
     life.up()

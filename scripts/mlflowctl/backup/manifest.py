@@ -1,7 +1,7 @@
 """The manifest of a set: what it holds, with a digest for everything, in lines of JSON.
 
 First the header (releases, the database's dump and its rows), then a line for each object, last the end with
-the counts and the SHA-256 of every line before it. So a manifest that was cut off or edited is told from a
+the counts and the SHA-256 of everything before. So a manifest that was cut off or edited is told from a
 whole one, and none has to fit into memory.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -94,7 +94,7 @@ class End:
         objects: number by role.
         bytes: by role.
         vanished: ``role/key`` of objects that were deleted while they were to be copied.
-        sha256: of every line before this one (hex).
+        sha256: of every line before this one, and of the counts in it (hex).
     """
 
     objects: dict[str, int]
@@ -125,12 +125,12 @@ class Writer:
         self._line({"object": asdict(item)})
 
     def end(self, vanished: list[str]) -> End:
-        end = End(self._objects, self._bytes, vanished, self._digest.hexdigest())
+        end = sealed(self._digest, End(self._objects, self._bytes, vanished, ""))
         self._line({"end": asdict(end)})
         return end
 
     def _line(self, content: dict[str, Any]) -> None:
-        line = json.dumps(content, separators=(",", ":")).encode() + b"\n"
+        line = encoded(content)
         self._digest.update(line)
         self._handle.write(line)
         self._handle.flush()  # a killed backup leaves what it has copied for the next one
@@ -182,9 +182,25 @@ class Manifest:
             end = End(**json.loads(last)["end"])
         except (ValueError, KeyError, TypeError):
             raise damaged("its manifest is not whole: the end is missing", self.which) from None
-        if end.sha256 != digest.hexdigest():
+        if encoded({"end": asdict(sealed(digest, end))}) != last:
             raise damaged("its manifest was changed: it does not have the digest that it names", self.which)
         return found, end
+
+
+def encoded(content: dict[str, Any]) -> bytes:
+    """One line."""
+    return json.dumps(content, separators=(",", ":")).encode() + b"\n"
+
+
+def sealed(digest: Any, end: End) -> End:
+    """The end with the digest that it must have.
+
+    Args:
+        digest: a hash object that took in every line before it; not used any further.
+        end: whatever digest it has.
+    """
+    digest.update(encoded({"end": asdict(replace(end, sha256=""))}))
+    return replace(end, sha256=digest.hexdigest())
 
 
 def parse_header(line: bytes, which: str = "The set") -> Header:

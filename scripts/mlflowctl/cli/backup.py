@@ -203,7 +203,8 @@ def _told(console: Console, target: Context, done: Restored) -> Any:
     from mlflowctl.registry.ledger import quoted
 
     apart, unknown = apart_or_unknown(target) if done.serving else ({}, "")
-    answer = done.as_dict() | {"apart": apart}
+    differing = [{"model": model, "differences": count} for model, count in apart.items()]
+    answer = done.as_dict() | {"apart": differing}
     answer["notes"] = [*answer["notes"], *([unknown] if unknown else [])]
     console.result(
         f"Restored to {answer['at']}: {answer['rows']:,} rows, {answer['objects_sent']:,} objects sent, "

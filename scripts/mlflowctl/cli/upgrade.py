@@ -42,7 +42,7 @@ def upgrade(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> Any:
-    """Bring a running stack to the installed release, after a backup."""
+    """Bring a running stack to the installed release. A backup comes first."""
     from mlflowctl import upgrade as work
 
     target = context_to_change(console, context, data_dir)

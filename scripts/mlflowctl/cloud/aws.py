@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mlflowctl.storage.errors import code_of, s3_errors
+from mlflowctl.cloud.meanings import LOG_IN
+from mlflowctl.errors import AccessError
+from mlflowctl.storage.errors import CONFIG, code_of, s3_errors
 
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 60
@@ -62,8 +64,13 @@ def errors(doing: str, region: str, permission: str, state: str = "Nothing was c
         permission: the IAM action that the request needs.
         state: what state things are in if the block fails.
     """
-    with s3_errors(doing, where=f"AWS in {region}", permission=permission, state=state):
-        yield
+    try:
+        with s3_errors(doing, where=f"AWS in {region}", permission=permission, state=state):
+            yield
+    except AccessError as refused:
+        if refused.next == CONFIG:  # wrong or no credentials; a missing right names itself
+            refused.next = LOG_IN
+        raise
 
 
 def missing(exc: BaseException) -> bool:

@@ -20,10 +20,12 @@ class Finding(Step):
     Attributes:
         blocks: True if the destruction would fail, half way through.
         next: what to do about it.
+        leaves: what remains of it afterwards.
     """
 
     blocks: bool = False
     next: str = ""
+    leaves: str = ""
 
 
 def look(plan: Plan, resources: list[dict[str, Any]]) -> list[Finding]:
@@ -55,7 +57,7 @@ def look(plan: Plan, resources: list[dict[str, Any]]) -> list[Finding]:
     return findings
 
 
-def refuse_blocked(findings: list[Finding], name: str) -> None:
+def refuse_blocked(findings: list[Finding], name: str, title: str) -> None:
     """Stop before the first resource is gone, if a later one could not go.
 
     Raises:
@@ -67,7 +69,7 @@ def refuse_blocked(findings: list[Finding], name: str) -> None:
         raise ConflictError(
             "; ".join(f"{one.target} {one.detail}" for one in blocked) + ".",
             state="Nothing was destroyed.",
-            next=f"{steps}\n    then again: mlflowctl cloud destroy --context {name} --confirm …",
+            next=f"{steps}\n    then again: mlflowctl cloud destroy --context {name} --confirm {title}",
         )
 
 
@@ -84,6 +86,11 @@ def refuse_unconfirmed(given: str | None, title: str, name: str) -> None:
             state="Nothing was destroyed.",
             next=f"mlflowctl cloud destroy --context {name} --confirm {title}",
         )
+
+
+def remains(findings: list[Finding]) -> list[str]:
+    """What is left in AWS after the destruction, and costs or holds something."""
+    return [one.leaves for one in findings if one.leaves]
 
 
 def _database(region: str, before: dict[str, Any], environment: str) -> list[Finding]:
@@ -112,7 +119,14 @@ def _last_snapshot(region: str, before: dict[str, Any], what: str) -> list[Findi
             Finding(Action.ATTENTION, f"snapshot {name}", "exists already; the last one is to be called so",
                     True, f"Copy it if you need it, then: {free}")
         ]  # fmt: skip
-    return [Finding(Action.REMOVE, what, f"all its data; what remains is the snapshot {name}")]
+    return [
+        Finding(
+            Action.REMOVE,
+            what,
+            f"all its data; what remains is the snapshot {name}",
+            leaves=f"snapshot {name}; AWS deletes its key in 30 days: to keep it, cancel that deletion",
+        )
+    ]
 
 
 def _bucket(region: str, before: dict[str, Any]) -> list[Finding]:

@@ -25,6 +25,7 @@ from python_terraform import Terraform as Library
 from mlflowctl.errors import UsageError
 
 OLDEST = (1, 11)  # write-only arguments keep passwords out of the state
+PARALLELISM = 20  # most of the time AWS is waited for
 Event = dict[str, Any]
 OnEvent = Callable[[Event], None]
 # They change what a command does without standing on its command line, or write secrets into logs.
@@ -161,6 +162,7 @@ class Terraform:
             out=str(out),
             json=IsFlagged,
             destroy=IsFlagged if destroy else None,
+            parallelism=PARALLELISM,
             var=None,
             var_file=[str(one) for one in self.var_files],
             state=self._state,
@@ -172,7 +174,7 @@ class Terraform:
         self._runner.on_event = on_event
         # A saved plan carries its variables; passed again they are refused.
         answer: Answer = self._runner.apply(
-            str(plan), json=IsFlagged, var=None, var_file=None, state=self._state
+            str(plan), json=IsFlagged, parallelism=PARALLELISM, var=None, var_file=None, state=self._state
         )
         return answer
 

@@ -28,13 +28,14 @@ class Plan:
         file: what Terraform will carry out.
         steps: what it does.
         image: the server's image before and after, if that changes.
+        resources: the ``resource_changes`` of Terraform's own description; may hold sensitive values.
     """
 
     environment: Environment
     file: Path
     steps: list[Change]
     image: tuple[str, str] | None = None
-    outputs: dict[str, Any] = field(default_factory=dict, repr=False)
+    resources: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     @property
     def losses(self) -> list[Change]:
@@ -162,7 +163,8 @@ def _plan(environment: Environment, file: Path, document: dict[str, Any]) -> Pla
         steps = [Change(Action.CHANGE, "outputs", ", ".join(sorted(outputs)))]
     image = outputs.get("image", {})
     old, new = image.get("before"), image.get("after")
-    return Plan(environment, file, steps, (old, new) if old and new else None, outputs)
+    changed = (old, new) if old and new else None
+    return Plan(environment, file, steps, changed, document.get("resource_changes", []))
 
 
 def _left(environment: Environment, progress: Progress) -> str:

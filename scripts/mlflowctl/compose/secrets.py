@@ -23,22 +23,25 @@ STORE = "object-store."  # before the names of the store's own files
 SECURITY = f"{STORE}security.toml"
 CERTIFICATES = tuple(f"{STORE}{name}" for name in ("ca.crt", "node.crt", "node.key"))
 CREDENTIALS, IDENTITIES, MINIO = "s3-credentials.ini", "s3-identities.json", "minio.env"
+SERVER_CREDENTIALS = "s3-server.ini"  # the MLflow server's: for the artifact bucket alone
 PASSWORDS = (
     "postgres-admin.password",
     "postgres-mlflow.password",
     "mlflow-admin.password",
     "mlflow-session.key",
 )
-NAMES = (*PASSWORDS, CREDENTIALS, IDENTITIES, MINIO, *CERTIFICATES, SECURITY)
+NAMES = (*PASSWORDS, CREDENTIALS, SERVER_CREDENTIALS, IDENTITIES, MINIO, *CERTIFICATES, SECURITY)
 # Bootstrap sets the others again; without these, a database or objects that exist are closed for good.
 IRREPLACEABLE = ("postgres-admin.password", SECURITY, MINIO)
 
 
 def missing(folder: Path) -> list[str]:
-    """The secrets to be written. Certificates fit together, so one that is missing means all of them."""
+    """The secrets to be written. Some fit together, so one that is missing means all of them."""
     gone = {name for name in NAMES if not (folder / name).exists()}
     if gone & set(CERTIFICATES):
         gone |= set(CERTIFICATES)
+    if SERVER_CREDENTIALS in gone:
+        gone.add(IDENTITIES)
     return [name for name in NAMES if name in gone]
 
 
@@ -55,8 +58,6 @@ def write(name: str, folder: Path) -> None:
     Raises:
         UsageError: the file that it is derived from is damaged.
     """
-    if name not in missing(folder):
-        return
     for one, text in _contents(name, folder).items():
         write_atomic(folder / one, text, mode=0o444)
 
@@ -70,9 +71,13 @@ def _contents(name: str, folder: Path) -> dict[str, str]:
     if name == SECURITY:
         made = security_files(f"{MOUNTED}/{STORE}", encryption_key=True)
         return {name: made["security.toml"].decode()}
+    if name == SERVER_CREDENTIALS:
+        return {name: credentials_text(new_s3_keys())}
     keys = _keys(folder)
-    derived = {CREDENTIALS: credentials_text, IDENTITIES: object_store.identities, MINIO: _minio}
-    return {name: derived[name](keys)}
+    if name == IDENTITIES:
+        server = keys_from((folder / SERVER_CREDENTIALS).read_text())
+        return {name: object_store.identities(keys, server)}
+    return {name: credentials_text(keys) if name == CREDENTIALS else _minio(keys)}
 
 
 def _keys(folder: Path) -> S3Keys:

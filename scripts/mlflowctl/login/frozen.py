@@ -14,7 +14,7 @@ from mlflow.store.model_registry.dbmodels.models import SqlModelVersion, SqlRegi
 from mlflow.store.tracking.dbmodels.models import SqlRun
 from sqlalchemy import or_, select
 
-from mlflowctl.login.places import ancestors, spellings
+from mlflowctl.login.places import PROXIED, ancestors, spellings
 
 DELETED = "Deleted_Internal"  # the stage of versions that MLflow keeps and shows to nobody
 MODEL = "models:/"
@@ -31,13 +31,20 @@ def at(key: str, root: str, *, recursive: bool = False) -> str | None:
     wanted = [name for folder in ancestors(key) for name in spellings(folder, root)]
     found = [column.in_(wanted) for column in (SqlModelVersion.storage_location, SqlModelVersion.source)]
     if recursive:
-        for name in spellings(posixpath.normpath(key), root):
-            below = name.rstrip("/") + "/"
+        for below in _below(key, root):
             found += [
                 SqlModelVersion.storage_location.startswith(below, autoescape=True),
                 SqlModelVersion.source.startswith(below, autoescape=True),
             ]
     return _first(or_(*found))
+
+
+def _below(key: str, root: str) -> list[str]:
+    """How the addresses of everything below a key begin."""
+    folder = posixpath.normpath(key.strip("/"))
+    parts = folder.split("/")
+    found = [f"{PROXIED}/{folder}/", f"{root.rstrip('/')}/{folder}/"]
+    return found + ([f"runs:/{parts[1]}/"] if len(parts) in (2, 3) else [])
 
 
 def run(run_id: str) -> str | None:

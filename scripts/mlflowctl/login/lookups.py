@@ -11,12 +11,15 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from mlflow.entities.lifecycle_stage import LifecycleStage
-from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.server import auth, handlers
-from mlflow.store.model_registry.dbmodels.models import SqlRegisteredModel, SqlRegisteredModelTag
-from mlflow.store.tracking.dbmodels.models import SqlLoggedModel, SqlRun
-from sqlalchemy import and_, select
+
+# As plain text: building a statement takes longer than PostgreSQL takes to answer it.
+_MODEL = (
+    "SELECT m.workspace, t.value FROM registered_models m LEFT JOIN registered_model_tags t"
+    " ON t.workspace = m.workspace AND t.name = m.name AND t.key = 'mlflow.prompt.is_prompt' WHERE m.name = %s"
+)
+_RUN = "SELECT experiment_id FROM runs WHERE run_uuid = %s"
+_LOGGED_MODEL = "SELECT experiment_id FROM logged_models WHERE model_id = %s AND lifecycle_stage <> 'deleted'"
 
 
 class _Store:
@@ -28,9 +31,9 @@ class _Store:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def _one(self, query: Any) -> Any:
-        with self._store.ManagedSessionMaker() as session:
-            return session.execute(query).first()
+    def _one(self, query: str, name: str) -> Any:
+        with self._store.engine.connect() as connection:
+            return connection.exec_driver_sql(query, (name,)).first()
 
 
 class RegistryLookups(_Store):
@@ -38,17 +41,7 @@ class RegistryLookups(_Store):
 
     def get_registered_model(self, name: str) -> Any:
         """Name, workspace and whether it is a prompt; MLflow's error if there is none."""
-        tag = and_(
-            SqlRegisteredModelTag.workspace == SqlRegisteredModel.workspace,
-            SqlRegisteredModelTag.name == SqlRegisteredModel.name,
-            SqlRegisteredModelTag.key == IS_PROMPT_TAG_KEY,
-        )
-        query = (
-            select(SqlRegisteredModel.workspace, SqlRegisteredModelTag.value)
-            .outerjoin(SqlRegisteredModelTag, tag)
-            .where(SqlRegisteredModel.name == name)
-        )
-        row = self._one(query)
+        row = self._one(_MODEL, name)
         if row is None:
             return self._store.get_registered_model(name)
         prompt = str(row[1]).lower() == "true"
@@ -60,17 +53,14 @@ class TrackingLookups(_Store):
 
     def get_run(self, run_id: str) -> Any:
         """The run's experiment; MLflow's error if there is no such run."""
-        row = self._one(select(SqlRun.experiment_id).where(SqlRun.run_uuid == run_id))
+        row = self._one(_RUN, run_id)
         if row is None:
             return self._store.get_run(run_id)
         return SimpleNamespace(info=SimpleNamespace(run_id=run_id, experiment_id=str(row[0])))
 
     def get_logged_model(self, model_id: str, allow_deleted: bool = False) -> Any:
         """The logged model's experiment; MLflow's error if there is no such model."""
-        query = select(SqlLoggedModel.experiment_id).where(
-            SqlLoggedModel.model_id == model_id, SqlLoggedModel.lifecycle_stage != LifecycleStage.DELETED
-        )
-        row = self._one(query)
+        row = self._one(_LOGGED_MODEL, model_id)
         if row is None:
             return self._store.get_logged_model(model_id, allow_deleted)
         return SimpleNamespace(model_id=model_id, experiment_id=str(row[0]))

@@ -18,8 +18,11 @@ def ancestors(key: str) -> list[str]:
 
 
 def spellings(folder: str, root: str) -> list[str]:
-    """How MLflow writes the address of a folder below the server's artifact root."""
+    """How MLflow and its clients write the address of a folder below the server's artifact root."""
     names = [f"{PROXIED}/{folder}", f"{root.rstrip('/')}/{folder}"]
+    _experiment, owner, kind, *rest = folder.split("/")
+    if kind == "artifacts":  # of a run: clients may register it by the run's name
+        names.append("/".join([f"runs:/{owner}", *rest]))
     return [*names, *(f"{name}/" for name in names)]
 
 

@@ -16,12 +16,11 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from flask import g, has_request_context
-from mlflow.server.auth.db.models import SqlRole, SqlRolePermission, SqlUser, SqlUserRoleAssignment
 from mlflow.server.auth.entities import User
 from mlflow.server.auth.permissions import RESOURCE_TYPE_WORKSPACE, TYPE, WILDCARD_ONLY
 from mlflow.server.auth.sqlalchemy_store import RoleGrantRow, SqlAlchemyStore
 from mlflow.store.db.utils import _get_managed_session_maker
-from sqlalchemy import and_, create_engine, select
+from sqlalchemy import create_engine
 from sqlalchemy.orm import sessionmaker
 from werkzeug.security import check_password_hash, generate_password_hash
 
@@ -31,6 +30,19 @@ REMEMBERED = 4096  # verified passwords per worker
 # Types that can be granted as a whole only: at most a row for each role, so they are read along.
 WILDCARD_TYPES = frozenset(kind for kind, patterns in TYPE.items() if patterns == WILDCARD_ONLY)
 CONNECTIONS = 4  # kept by each worker for the questions of the login; as many again for moments
+
+# As plain text: building a statement takes longer than PostgreSQL takes to answer it.
+_IDENTITY = (
+    "SELECT u.id, u.password_hash, u.is_admin, r.name FROM users u"
+    " LEFT JOIN user_role_assignments a ON a.user_id = u.id"
+    " LEFT JOIN roles r ON r.id = a.role_id AND r.workspace = %s AND r.name = ANY(%s)"
+    " WHERE u.username = %s"
+)
+_GRANTS = (
+    "SELECT p.resource_type, p.resource_pattern, p.permission FROM role_permissions p"
+    " JOIN roles r ON r.id = p.role_id JOIN user_role_assignments a ON a.role_id = r.id"
+    " WHERE a.user_id = %s AND r.workspace = %s AND p.resource_type = ANY(%s)"
+)
 
 
 class Identity(NamedTuple):
@@ -70,27 +82,16 @@ class LoginStore(SqlAlchemyStore):  # type: ignore[misc]
         return known[username]
 
     def _read(self, username: str) -> Identity | None:
-        ours = and_(
-            SqlRole.id == SqlUserRoleAssignment.role_id,
-            SqlRole.workspace == WORKSPACE,
-            SqlRole.name.in_([role.value for role in Role]),
-        )
-        query = (
-            select(SqlUser.id, SqlUser.password_hash, SqlUser.is_admin, SqlRole.name)
-            .outerjoin(SqlUserRoleAssignment, SqlUserRoleAssignment.user_id == SqlUser.id)
-            .outerjoin(SqlRole, ours)
-            .where(SqlUser.username == username)
-        )
-        rows = self._rows(query)
+        rows = self._rows(_IDENTITY, (WORKSPACE, [role.value for role in Role], username))
         if not rows:
             return None
         number, hashed, admin = rows[0][:3]
         user = User(id_=number, username=username, password_hash=hashed, is_admin=bool(admin))
         return Identity(user, level(admin=bool(admin), roles=[row[3] for row in rows if row[3]]))
 
-    def _rows(self, query: Any) -> Any:
+    def _rows(self, query: str, parameters: tuple[Any, ...]) -> Any:
         with self._reading.connect() as connection:
-            return connection.execute(query).all()
+            return connection.exec_driver_sql(query, parameters).all()
 
     def list_grants(self, user_id: int, workspace: str, resource_types: Collection[str]) -> list[Any]:
         """MLflow's, asked once per request: its checks and its filters of the answer ask in turn."""
@@ -99,21 +100,7 @@ class LoginStore(SqlAlchemyStore):  # type: ignore[misc]
         wanted = {*resource_types, RESOURCE_TYPE_WORKSPACE}
         if not wanted <= loaded:
             loaded |= wanted | WILDCARD_TYPES
-            query = (
-                select(
-                    SqlRolePermission.resource_type,
-                    SqlRolePermission.resource_pattern,
-                    SqlRolePermission.permission,
-                )
-                .join(SqlRole, SqlRole.id == SqlRolePermission.role_id)
-                .join(SqlUserRoleAssignment, SqlRole.id == SqlUserRoleAssignment.role_id)
-                .where(
-                    SqlUserRoleAssignment.user_id == user_id,
-                    SqlRole.workspace == workspace,
-                    SqlRolePermission.resource_type.in_(loaded),
-                )
-            )
-            grants = [RoleGrantRow(*row) for row in self._rows(query)]
+            grants = [RoleGrantRow(*row) for row in self._rows(_GRANTS, (user_id, workspace, [*loaded]))]
             known[user_id, workspace] = loaded, grants
         return [grant for grant in grants if grant.resource_type in wanted]
 

@@ -7,6 +7,7 @@ import shutil
 import sysconfig
 from pathlib import Path
 
+from mlflowctl import defaults
 from mlflowctl.errors import UsageError
 from mlflowctl.files import write_atomic
 from mlflowctl.stack import secrets
@@ -37,18 +38,33 @@ def prepare(layout: Layout) -> None:
 
 
 def _write_identities(layout: Layout) -> None:
-    """Derive the store's list of identities from the one secret that exists."""
-    write_atomic(identities_file(layout), identities(secrets.s3_keys(layout)))
+    """Derive the store's list of identities from the secrets that exist."""
+    server = None
+    if layout.load().auth:
+        server = secrets.s3_keys(layout, secrets.s3_server_credentials(layout))
+    write_atomic(identities_file(layout), identities(secrets.s3_keys(layout), server))
 
 
-def identities(keys: secrets.S3Keys) -> str:
-    """The file that tells the store who may enter: its one administrator."""
-    administrator = {
-        "name": "mlflowctl",
-        "credentials": [{"accessKey": keys.access_key_id, "secretKey": keys.secret_access_key}],
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-    }
-    return json.dumps({"identities": [administrator]})
+def identities(keys: secrets.S3Keys, server: secrets.S3Keys | None = None) -> str:
+    """The file that tells the store who may enter.
+
+    Args:
+        keys: of the administrator.
+        server: of the MLflow server, if it has its own: they open the artifact bucket and nothing else, so
+            that no request to it, whatever is wrong with MLflow, reaches the ledger.
+    """
+    found = [_identity("mlflowctl", keys, ["Admin", "Read", "Write", "List", "Tagging"])]
+    if server is not None:
+        rights = ("Read", "Write", "List", "Tagging")
+        found.append(
+            _identity("mlflow-server", server, [f"{one}:{defaults.ARTIFACT_BUCKET}" for one in rights])
+        )
+    return json.dumps({"identities": found})
+
+
+def _identity(name: str, keys: secrets.S3Keys, actions: list[str]) -> dict[str, object]:
+    credentials = [{"accessKey": keys.access_key_id, "secretKey": keys.secret_access_key}]
+    return {"name": name, "credentials": credentials, "actions": actions}
 
 
 def binary() -> Path:

@@ -49,10 +49,20 @@ def session_key(layout: Layout) -> Path:
     return layout.secrets / "mlflow-session.key"
 
 
+def s3_server_credentials(layout: Layout) -> Path:
+    """The server's own keys where the stack asks for a login: for the artifact bucket alone."""
+    return layout.secrets / "s3-server.ini"
+
+
+def login_secrets(layout: Layout) -> tuple[Path, ...]:
+    """What a stack has beyond the others that asks for a login."""
+    return admin_password(layout), session_key(layout), s3_server_credentials(layout)
+
+
 def missing(layout: Layout, *, login: bool = False) -> list[Path]:
     """Secret files that do not exist yet; ``login``: whether the stack asks for one."""
     files = [admin_passfile(layout), app_passfile(layout), s3_credentials(layout)]
-    files += [admin_password(layout), session_key(layout)] if login else []
+    files += login_secrets(layout) if login else []
     return [path for path in files if not path.exists()]
 
 
@@ -64,8 +74,9 @@ def generate(layout: Layout, *, login: bool = False) -> None:
     ):
         if not path.exists():
             write_atomic(path, passwords.line(role, random_secrets.token_urlsafe(32)))
-    if not s3_credentials(layout).exists():
-        write_atomic(s3_credentials(layout), credentials_text(new_s3_keys()))
+    for path in (s3_credentials(layout), s3_server_credentials(layout)):
+        if not path.exists() and (login or path == s3_credentials(layout)):
+            write_atomic(path, credentials_text(new_s3_keys()))
     for path in (admin_password(layout), session_key(layout)):
         if login and not path.exists():
             write_atomic(path, random_secrets.token_urlsafe(24) + "\n")
@@ -76,13 +87,13 @@ def new_s3_keys() -> S3Keys:
     return S3Keys("MC" + random_secrets.token_hex(9).upper(), random_secrets.token_urlsafe(30))
 
 
-def s3_keys(layout: Layout) -> S3Keys:
-    """The key pair of the stack's object store.
+def s3_keys(layout: Layout, path: Path | None = None) -> S3Keys:
+    """The key pair of the stack's object store, or the one in another file of the stack.
 
     Raises:
         UsageError: the file is missing or damaged.
     """
-    path = s3_credentials(layout)
+    path = path or s3_credentials(layout)
     try:
         return keys_from(_read(path))
     except (configparser.Error, KeyError) as exc:

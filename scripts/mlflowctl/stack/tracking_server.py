@@ -37,12 +37,13 @@ def environment(layout: Layout, config: StackConfig) -> dict[str, str]:
     """The environment of the server process, complete: nothing is inherited from whoever ran ``up``."""
     url = database_url("127.0.0.1", config.ports.postgres, defaults.DATABASE_NAME, defaults.APP_ROLE)
     bucket = f"s3://{defaults.ARTIFACT_BUCKET}"
+    keys = secrets.s3_server_credentials(layout) if config.auth else secrets.s3_credentials(layout)
     return {
         **inherited(),
         **defaults.SERVER_ENVIRONMENT,
         "TMPDIR": str(layout.scratch),
         "PGPASSFILE": str(secrets.app_passfile(layout)),
-        "AWS_SHARED_CREDENTIALS_FILE": str(secrets.s3_credentials(layout)),
+        "AWS_SHARED_CREDENTIALS_FILE": str(keys),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_DEFAULT_REGION": defaults.REGION,
         "AWS_EC2_METADATA_DISABLED": "true",

@@ -15,7 +15,7 @@ from mlflowctl.storage.errors import code_of, s3_errors
 from mlflowctl.storage.settings import S3Settings
 
 Holder = Literal["reader", "trainer", "promoter"]
-PREFIX = "mlflow-"  # so that nobody is called like an account of the store itself
+PREFIX = "user-"  # so that nobody is called like an account of the store itself
 POLICY = "mlflowctl"
 READ_BUCKET = ("ListBucket", "ListBucketVersions", "GetBucketLocation", "GetBucketVersioning")
 READ_OBJECT = ("GetObject", "GetObjectVersion", "GetObjectTagging")
