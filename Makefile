@@ -22,6 +22,8 @@ lint: .venv/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile.mlflow
+	$(BIN)/compose-lint check --strict-config --fail-on medium --skip-suppressed --quiet docker-compose.yml
 
 format: .venv/.installed
 	$(BIN)/ruff check --fix .

@@ -48,9 +48,13 @@ Commands:
   bootstrap   Make database, guard and buckets what a registry needs.
   smoke-test  Prove the registry end to end.
   doctor      Check the platform; say what mends each thing that is wrong.
+  restore     Put a set back into a stack.
+  upgrade     Bring a running stack to the installed release.
   demo        Take real models through the lifecycle, on a stack of its own.
+  backup      Copy the database and every object into a set.
   model       The lifecycle of models, from registration to rollback.
   policy      What a model version must show before it may serve.
+  compose     What Docker Compose needs before its first start.
   config      What mlflowctl is aimed at, and why.
 
   Exit codes: 0 done or nothing to do · 1 unexpected · 2 usage or illegal move
@@ -128,7 +132,7 @@ SHARED = (
 # These change what serves, or remove or replace something. Retiring wants the model's name instead.
 ASKING = {
     "bootstrap", "model stage", "model apply", "model promote", "model rollback", "model archive",
-    "model reconcile",
+    "model reconcile", "upgrade",
 }  # fmt: skip
 # Arguments of wrong usage: the command that they name, what is said.
 WRONG = {
@@ -270,7 +274,8 @@ def test_every_command_that_changes_something_takes_yes_and_those_that_never_ask
     }
     assert {path for path, text in answers.items() if text == "Do not ask."} == ASKING
     assert {path for path in answers if path not in ASKING} == {
-        f"model {name}" for name in ("register", "validate", "approve", "retire", "freeze", "unfreeze")
+        *(f"model {name}" for name in ("register", "validate", "approve", "retire", "freeze", "unfreeze")),
+        *("backup", "restore", "compose init"),
     }
 
 

@@ -13,7 +13,7 @@ from mlflowctl.errors import UsageError
 
 compose = typer.Typer(
     name="compose",
-    help="The stack in containers: what Docker Compose needs before it starts.",
+    help="What Docker Compose needs before its first start.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -81,7 +81,7 @@ def _answer(console: Console, steps: list[Any]) -> Any:
     console.result(f"  MLflow    http://{projects.HOST}:{made.tracking_port}")
     console.result("  login     admin, password in secrets/mlflow-admin.password")
     console.result("  keep      a copy of secrets/ in a safe place: the data cannot be opened without")
-    console.result("  next      docker compose up --wait")
+    console.result(f"  next      {_next(steps)}")
     return {
         "steps": [step.as_dict() for step in steps],
         "created": created,
@@ -90,3 +90,12 @@ def _answer(console: Console, steps: list[Any]) -> Any:
         "tracking_port": made.tracking_port,
         "s3_port": made.s3_port,
     }
+
+
+def _next(steps: list[Any]) -> str:
+    """Containers hold on to the file that a replaced secret was, until they are made anew."""
+    from mlflowctl.compose.init import EnvStep
+    from mlflowctl.plan import pending
+
+    repaired = pending(steps) and not any(isinstance(step, EnvStep) for step in pending(steps))
+    return "docker compose up --wait" + (" --force-recreate" if repaired else "")

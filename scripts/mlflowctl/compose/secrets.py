@@ -58,6 +58,8 @@ def write(name: str, folder: Path) -> None:
     Raises:
         UsageError: the file that it is derived from is damaged.
     """
+    if (folder / name).exists() and name not in (*CERTIFICATES, IDENTITIES):
+        return  # another init was faster
     for one, text in _contents(name, folder).items():
         write_atomic(folder / one, text, mode=0o444)
 

@@ -66,10 +66,14 @@ def _quick_tags() -> None:
 
 
 def _presigned_urls() -> None:
+    """Before MLflow 3.17 there are none to withhold."""
     from mlflowctl.stack import presigned_urls
 
     if os.environ.get(presigned_urls.VARIABLE) == "false":
-        presigned_urls.withhold()
+        try:
+            presigned_urls.withhold()
+        except ImportError:
+            _log.exception("this MLflow release tells of presigned URLs in another way, if at all")
 
 
 def _deep_health(application: Any) -> None:

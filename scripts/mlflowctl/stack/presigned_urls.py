@@ -24,6 +24,6 @@ def withhold() -> None:
 
     def ours() -> dict[str, Any]:
         withheld = (SERVER_INFO_MULTIPART_DOWNLOADS_ENABLED, SERVER_INFO_MULTIPART_UPLOADS_ENABLED)
-        return theirs() | dict.fromkeys(withheld, False)
+        return {**theirs(), **dict.fromkeys(withheld, False)}
 
     server_info_api.build_server_info_payload = ours
