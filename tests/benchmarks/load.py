@@ -35,6 +35,7 @@ class Spec:
         model: the registered model to read or to move.
         versions: how many versions it has.
         warm_up: seconds of the same load before the measurement, so that connections are open.
+        authorization: header of every request, for a server with login.
     """
 
     port: int
@@ -46,6 +47,7 @@ class Spec:
     model: str = ""
     versions: int = 1
     warm_up: float = 0.5
+    authorization: str = ""
 
 
 @dataclass
@@ -155,21 +157,24 @@ def _client(spec: Spec, number: int, tally: Tally, ready: threading.Barrier, sto
     numbers = itertools.count()
     warm = time.perf_counter() + spec.warm_up
     while time.perf_counter() < warm:
-        _one(connection, make(next(numbers)), Tally())
+        _one(connection, make(next(numbers)), Tally(), spec.authorization)
     ready.wait(60)
     for i in numbers:
         if stop.is_set():
             break
-        _one(connection, make(i), tally)
+        _one(connection, make(i), tally, spec.authorization)
     connection.close()
 
 
-def _one(connection: http.client.HTTPConnection, request: Request, tally: Tally) -> None:
+def _one(connection: http.client.HTTPConnection, request: Request, tally: Tally, authorization: str) -> None:
     method, path, body = request
+    headers = {"Content-Type": "application/json"} | (
+        {"Authorization": authorization} if authorization else {}
+    )
     payload = None if body is None else json.dumps(body).encode()
     began = time.perf_counter()
     try:
-        connection.request(method, path, body=payload, headers={"Content-Type": "application/json"})
+        connection.request(method, path, body=payload, headers=headers)
         answer = connection.getresponse()
         text = answer.read()
         problem = (

@@ -60,7 +60,7 @@ def free_port() -> int:
         return port
 
 
-def wait_for_api(port: int, process: subprocess.Popen[bytes] | None = None) -> None:
+def wait_for_api(port: int, process: subprocess.Popen[bytes] | None = None, authorization: str = "") -> None:
     """Poll until an API call that reads the database is answered.
 
     Raises:
@@ -70,7 +70,9 @@ def wait_for_api(port: int, process: subprocess.Popen[bytes] | None = None) -> N
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < deadline:
         try:
-            with opener.open(f"http://127.0.0.1:{port}{PROBE}", timeout=5) as answer:
+            headers = {"Authorization": authorization} if authorization else {}
+            probe = urllib.request.Request(f"http://127.0.0.1:{port}{PROBE}", headers=headers)
+            with opener.open(probe, timeout=5) as answer:
                 answer.read()
                 return
         except (OSError, urllib.error.URLError):
@@ -82,7 +84,13 @@ def wait_for_api(port: int, process: subprocess.Popen[bytes] | None = None) -> N
 
 @contextmanager
 def stock(
-    name: str, options: list[str], environment: dict[str, str], backend: str, artifacts: str, folder: Path
+    name: str,
+    options: list[str],
+    environment: dict[str, str],
+    backend: str,
+    artifacts: str,
+    folder: Path,
+    authorization: str = "",
 ) -> Iterator[Server]:
     """A stock ``mlflow server`` as long as the block lasts.
 
@@ -93,6 +101,7 @@ def stock(
         backend: ``--backend-store-uri``, without a password.
         artifacts: ``--artifacts-destination``.
         folder: where it may write its log and whatever it leaves in its working folder.
+        authorization: header of the requests that see whether it serves.
     """
     port = free_port()
     command = [str(Path(sys.executable).with_name("mlflow")), "server"]
@@ -105,7 +114,7 @@ def stock(
             command, cwd=home, env=environment, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        wait_for_api(port, process)
+        wait_for_api(port, process, authorization)
         yield Server(name, port, process.pid)
     finally:
         end(process)

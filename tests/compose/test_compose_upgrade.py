@@ -47,7 +47,7 @@ def test_a_failing_migration_leaves_the_old_server_running_and_names_the_way_bac
     assert done.returncode == 1, done.stdout + done.stderr
     assert IN_THE_WAY in done.stderr
     assert "The old server serves; the schema is unchanged" in done.stderr
-    assert "mlflowctl restore --from" in done.stderr
+    assert "mlflowctl --context compose restore --from" in done.stderr
     assert f"--confirm {older.name}" in done.stderr
     assert revision(older) == before
     assert older.inspect("mlflow")["State"]["StartedAt"] == started

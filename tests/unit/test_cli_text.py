@@ -54,7 +54,9 @@ Commands:
   backup      Copy the database and every object into a set.
   model       The lifecycle of models, from registration to rollback.
   policy      What a model version must show before it may serve.
+  user        Who may log in, and what each may do.
   compose     What Docker Compose needs before its first start.
+  cloud       An environment in AWS, from an empty account to its end.
   config      What mlflowctl is aimed at, and why.
 
   Exit codes: 0 done or nothing to do · 1 unexpected · 2 usage or illegal move
@@ -88,6 +90,28 @@ Commands:
   explain    Say why a version was refused, and what would pass.
   reconcile  Show where registry and ledger disagree, and mend it.
   audit      Read the whole ledger again, every hash and witness.
+
+  Exit codes: 0 done or nothing to do · 1 unexpected · 2 usage or illegal move
+  · 3 gate failed · 4 inconclusive · 5 conflict · 6 checks, doctor or dry run
+  found something · 130 interrupted
+"""
+CLOUD_HELP = """\
+Usage: mlflowctl cloud [OPTIONS] COMMAND [ARGS]...
+
+  An environment in AWS, from an empty account to its end.
+
+Options:
+  --help  Show this message and exit.
+
+Commands:
+  backend  Make the bucket for the states of this account and region.
+  init     Connect this checkout to the environment's state.
+  plan     Show what apply would change.
+  apply    Show the plan, ask, and carry out exactly that.
+  output   Print addresses and names of the last apply.
+  status   Show how server, load balancer, database and buckets are.
+  restore  Restore the database beside itself, then switch.
+  destroy  Say what would be lost; destroy it with its name typed.
 
   Exit codes: 0 done or nothing to do · 1 unexpected · 2 usage or illegal move
   · 3 gate failed · 4 inconclusive · 5 conflict · 6 checks, doctor or dry run
@@ -132,7 +156,7 @@ SHARED = (
 # These change what serves, or remove or replace something. Retiring wants the model's name instead.
 ASKING = {
     "bootstrap", "model stage", "model apply", "model promote", "model rollback", "model archive",
-    "model reconcile", "upgrade",
+    "model reconcile", "upgrade", "cloud apply", "cloud restore", "user remove",
 }  # fmt: skip
 # Arguments of wrong usage: the command that they name, what is said.
 WRONG = {
@@ -253,6 +277,10 @@ def test_help_of_the_lifecycle_shows_each_command_in_one_line_that_is_not_cut_of
     assert run("model") == (2, "", MODEL_HELP)
 
 
+def test_help_of_the_cloud_shows_the_life_of_an_environment():
+    assert run("cloud", "--help") == (0, CLOUD_HELP, "")
+
+
 def test_help_of_a_command():
     assert run("model", "rollback", "--help") == (0, ROLLBACK_HELP, "")
 
@@ -275,7 +303,8 @@ def test_every_command_that_changes_something_takes_yes_and_those_that_never_ask
     assert {path for path, text in answers.items() if text == "Do not ask."} == ASKING
     assert {path for path in answers if path not in ASKING} == {
         *(f"model {name}" for name in ("register", "validate", "approve", "retire", "freeze", "unfreeze")),
-        *("backup", "restore", "compose init"),
+        *("backup", "restore", "compose init", "cloud backend", "cloud destroy"),
+        *(f"user {name}" for name in ("add", "role", "password", "keys")),
     }
 
 

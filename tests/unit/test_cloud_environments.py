@@ -110,6 +110,15 @@ def test_without_credentials_the_way_to_log_in_is_named(aws: None, monkeypatch: 
     assert refused.value.next.startswith("Log in to AWS")
 
 
+def test_without_a_region_the_variable_is_named(aws: None, monkeypatch: pytest.MonkeyPatch):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    with pytest.raises(UsageError, match="no AWS region is set") as refused:
+        published.find("prod")
+    assert refused.value.next == "export AWS_REGION=eu-central-1"
+
+
 @pytest.mark.parametrize("damage", [{"schema": "mlflowctl.environment/9"}, {"service": None}])
 def test_another_releases_parameter_is_refused(prod: Published, damage: dict[str, Any]):
     document = {

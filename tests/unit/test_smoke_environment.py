@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from mlflowctl.client_environment import variables
-from mlflowctl.settings import Context
+from mlflowctl.settings import Context, Login
 from mlflowctl.storage.settings import S3Settings
 
 EXPORTED = {
@@ -48,10 +48,12 @@ def test_without_keys_the_aws_chain_is_the_context():
     assert made(s3=S3Settings(None, owned=False))["AWS_PROFILE"] == "production"
 
 
-def test_a_login_belongs_to_a_context_made_of_exported_variables():
-    found = made("client")
-    assert found["MLFLOW_TRACKING_USERNAME"] == "ann"
+def test_the_login_is_the_contexts():
+    context = Context("client", "a test", "http://127.0.0.1:5000", login=Login("bea", "also hidden"))
+    found = variables(context, EXPORTED)
+    assert (found["MLFLOW_TRACKING_USERNAME"], found["MLFLOW_TRACKING_PASSWORD"]) == ("bea", "also hidden")
     assert "MLFLOW_RUN_ID" not in found
+    assert "MLFLOW_TRACKING_USERNAME" not in made("client")
 
 
 def test_loopback_never_goes_through_a_proxy():

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mlflowctl.cloud.meanings import LOG_IN
-from mlflowctl.errors import AccessError
+from mlflowctl.errors import AccessError, MlflowctlError, UsageError
 from mlflowctl.storage.errors import CONFIG, code_of, s3_errors
 
 CONNECT_TIMEOUT = 5
@@ -67,9 +67,12 @@ def errors(doing: str, region: str, permission: str, state: str = "Nothing was c
     try:
         with s3_errors(doing, where=f"AWS in {region}", permission=permission, state=state):
             yield
-    except AccessError as refused:
-        if refused.next == CONFIG:  # wrong or no credentials; a missing right names itself
-            refused.next = LOG_IN
+    except MlflowctlError as failed:
+        if type(failed.__cause__).__name__ == "NoRegionError":
+            what = f"Could not {doing}: no AWS region is set."
+            raise UsageError(what, state=state, next="export AWS_REGION=eu-central-1") from None
+        if isinstance(failed, AccessError) and failed.next == CONFIG:
+            failed.next = LOG_IN  # wrong or no credentials; a missing right names itself
         raise
 
 

@@ -85,14 +85,15 @@ def right_account(environment: Environment) -> str:
 
 def exists(where: StatePlace) -> bool:
     """Whether the bucket of the state exists and these credentials may use it."""
-    return bool(_part(where, "head_bucket"))
+    return bool(_part(aws.client("s3", where.region), where, "head_bucket"))
 
 
 def existing_parts(where: StatePlace) -> list[str]:
     """The parts of the bucket that exist already, as ``infra/state`` names them; [] without the bucket."""
-    if not exists(where):
+    s3 = aws.client("s3", where.region)
+    if not _part(s3, where, "head_bucket"):
         return []
-    found = {part: _part(where, call) for part, call in PARTS.items()}
+    found = {part: _part(s3, where, call) for part, call in PARTS.items()}
     # A bucket that never had versions answers, but with nothing.
     present = [
         part for part, answer in found.items() if answer and (part != "versioning" or "Status" in answer)
@@ -100,12 +101,12 @@ def existing_parts(where: StatePlace) -> list[str]:
     return ["bucket", *present]
 
 
-def _part(where: StatePlace, call: str) -> dict[str, Any] | None:
+def _part(s3: Any, where: StatePlace, call: str) -> dict[str, Any] | None:
     from botocore.exceptions import ClientError
 
     with aws.errors(f"look at the bucket {where.bucket}", where.region, f"s3 {call}"):
         try:
-            answer: dict[str, Any] = getattr(aws.client("s3", where.region), call)(Bucket=where.bucket)
+            answer: dict[str, Any] = getattr(s3, call)(Bucket=where.bucket)
         except ClientError as exc:
             if aws.missing(exc):
                 return None

@@ -16,7 +16,8 @@ from mlflow.server import auth, handlers
 # As plain text: building a statement takes longer than PostgreSQL takes to answer it.
 _MODEL = (
     "SELECT m.workspace, t.value FROM registered_models m LEFT JOIN registered_model_tags t"
-    " ON t.workspace = m.workspace AND t.name = m.name AND t.key = 'mlflow.prompt.is_prompt' WHERE m.name = %s"
+    " ON t.workspace = m.workspace AND t.name = m.name AND t.key = 'mlflow.prompt.is_prompt'"
+    " WHERE m.name = %s"
 )
 _RUN = "SELECT experiment_id FROM runs WHERE run_uuid = %s"
 _LOGGED_MODEL = "SELECT experiment_id FROM logged_models WHERE model_id = %s AND lifecycle_stage <> 'deleted'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -22,6 +23,10 @@ class NotReadyError(UnavailableError):
     code = "not_ready"
 
 
+class _Abandoned(Exception):
+    """Nobody waits for this stage any more: another one failed, or Ctrl-C was pressed."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """One component's way to service: the probe that must pass, then the work that it makes possible."""
@@ -38,12 +43,13 @@ def run(layout: Layout, stages: list[Stage], report: Report, *, began: float) ->
         MlflowctlError: the first stage that failed; the processes are left running.
     """
     pool = ThreadPoolExecutor(max_workers=len(stages))
-    deadline = began + START_TIMEOUT
-    futures = [pool.submit(_one, layout, stage, report, began, deadline) for stage in stages]
+    deadline, stop = began + START_TIMEOUT, threading.Event()
+    futures = [pool.submit(_one, layout, stage, report, began, deadline, stop) for stage in stages]
     try:
         done, _ = wait(futures, return_when=FIRST_EXCEPTION)
         _raise_first(list(done))
     finally:
+        stop.set()  # else the process would not end before what is still waited for
         pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -53,13 +59,15 @@ def _raise_first(done: list[Future[None]]) -> None:
             raise error
 
 
-def _one(layout: Layout, stage: Stage, report: Report, began: float, deadline: float) -> None:
-    _await(layout, stage, deadline)
+def _one(
+    layout: Layout, stage: Stage, report: Report, began: float, deadline: float, stop: threading.Event
+) -> None:
+    _await(layout, stage, deadline, stop)
     stage.then()
     report(stage.component, time.monotonic() - began)
 
 
-def _await(layout: Layout, stage: Stage, deadline: float) -> None:
+def _await(layout: Layout, stage: Stage, deadline: float, stop: threading.Event) -> None:
     """Poll the probe; give up at the deadline, or when the component keeps dying."""
     seen: set[int] = set()
     while True:
@@ -78,7 +86,8 @@ def _await(layout: Layout, stage: Stage, deadline: float) -> None:
                 state="The supervisor goes on trying; what serves already keeps serving.",
                 next=f"mlflowctl logs {stage.component} --data-dir {quoted(layout.root)}",
             )
-        time.sleep(0.1)
+        if stop.wait(0.1):
+            raise _Abandoned
 
 
 def _last_words(layout: Layout, component: str) -> str:

@@ -1,0 +1,39 @@
+"""What the Terraform tests share. Slow things run once and alone: their tests carry an xdist group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.terraform import terraform_cli
+from tests.terraform.emulator import Emulator, emulator
+
+TIMEOUT = 900  # one test may wait for a whole apply
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test here the long timeout, and one worker per file: each file starts its own Terraform.
+
+    A file that names a group itself (``pytestmark = pytest.mark.xdist_group(…)``) shares it with others.
+    """
+    for item in items:
+        if "tests/terraform/" not in item.path.as_posix():
+            continue
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TIMEOUT))
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(f"terraform-{item.path.stem}"))
+
+
+@pytest.fixture(scope="session")
+def needs_terraform() -> str:
+    """The path of Terraform; skips visibly without it."""
+    return terraform_cli.binary()
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Emulator]:
+    """An emulator of the file's own."""
+    with emulator() as started:
+        yield started
