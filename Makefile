@@ -32,6 +32,7 @@ format: .venv/.installed
 bench: .venv/.installed ## side by side with stock MLflow; writes docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/run.py --out docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks.promotions --out docs/benchmarks.md
+	$(BIN)/python -m tests.benchmarks.login --out docs/benchmarks.md
 
 docs: .venv/.installed ## the command reference, from the commands themselves
 	$(BIN)/python docs/generate.py

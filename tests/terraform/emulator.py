@@ -59,7 +59,8 @@ class Emulator:
 
     def ask_for_permissions(self) -> None:
         """From now on a request needs a key that IAM here knows, and a policy that allows it."""
-        request = urllib.request.Request(f"{self.url}/moto-api/reset-auth", data=b"0", method="POST")
+        plain = {"Content-Type": "text/plain"}  # a form's body would be read away
+        request = urllib.request.Request(f"{self.url}/moto-api/reset-auth", b"0", plain, method="POST")
         urllib.request.urlopen(request, timeout=30).close()
 
     def client(self, service: str) -> Any:

@@ -47,11 +47,17 @@ def resources(state: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def remember_secrets(aws: Emulator, state: dict[str, Any]) -> None:
-    """Make the secrets of a state in an emulator that knows nothing: a plan reads the admin's password."""
+def with_secrets(aws: Emulator, text: str) -> str:
+    """Make the secrets of a state in an emulator that knows nothing: a plan reads the admin's password.
+
+    Returns:
+        The state with the ARNs that the emulator gave them.
+    """
     client = aws.client("secretsmanager")
-    for secret in resources(state, "aws_secretsmanager_secret"):
-        client.create_secret(Name=secret["name"], SecretString="made-for-a-test")
+    for secret in resources(json.loads(text), "aws_secretsmanager_secret"):
+        made = client.create_secret(Name=secret["name"], SecretString="made-for-a-test")
+        text = text.replace(secret["arn"], made["ARN"])
+    return text
 
 
 def main() -> None:

@@ -293,7 +293,7 @@ def test_somebody_elses_lock_is_named_with_the_way_out(life: Life):
     refused = life.checkout.cli("cloud", "plan", "--context", "life")
     s3.delete_object(Bucket=STATE_BUCKET, Key=f"{STATE_KEY}.tflock")
     assert refused.returncode == 5
-    said = "The state of environment life is locked by alice@build-7 since 2026-11-24T03:00:00 UTC (apply)."
+    said = "The state of environment life is locked by alice@build-7 since 2026-11-24 03:00:00 UTC (apply)."
     assert said in refused.stderr
     assert "force-unlock 11111111-2222-3333-4444-555555555555" in refused.stderr
 
@@ -357,6 +357,9 @@ def test_no_secret_ever_stood_in_a_state_a_plan_or_a_log(life: Life):
     texts |= {f"printed {number}": text.encode() for number, text in enumerate(life.checkout.printed)}
     texts["emulator"] = life.aws.log.read_bytes()
     texts |= {str(file): file.read_bytes() for file in files(life.checkout.folder)}
+    for kind in ("state ", "plan ", "printed "):
+        readable = [text for where, text in texts.items() if where.startswith(kind)]
+        assert any(b"registry.example.com/mlflowctl:1.0.0" in text for text in readable), f"no {kind}was read"
     assert [where for where, text in texts.items() if any(one.encode() in text for one in life.secrets)] == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,12 @@ def upgrade(aws: Emulator, folder: Path, kept: Path) -> dict[str, Any]:
     The emulator does not hold what the state describes, so nothing is refreshed. What a release changes by
     itself shows all the same.
     """
-    state = json.loads(kept.read_text())
-    kept_state.remember_secrets(aws, state)
+    state = kept_state.with_secrets(aws, kept.read_text())
     made = plans.checkout(folder, aws)
     root = made.folder / "infra" / "aws"
     env = aws.environment() | {"TF_DATA_DIR": str(plans.initialise(made, kept_state.ENVIRONMENT))}
-    shutil.copy(kept, root / "terraform.tfstate")
-    zone = kept_state.resources(state, "aws_route53_record")[0]["zone_id"]
+    (root / "terraform.tfstate").write_text(state)
+    zone = kept_state.resources(json.loads(state), "aws_route53_record")[0]["zone_id"]
     file = kept_state.write_variables(made.folder, zone, "r.example.com/m:9.0.0")
     terraform(root, "plan", "-refresh=false", "-out=p", f"-var-file={file}", env=env)
     document: dict[str, Any] = json.loads(terraform(root, "show", "-json", "p", env=env).stdout)

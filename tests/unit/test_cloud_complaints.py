@@ -113,6 +113,18 @@ def test_a_refused_variable_speaks_with_the_words_of_its_validation():
     assert error.next == "Mend it in /work/mlflow/infra/aws/envs/prod.tfvars"
 
 
+@pytest.mark.parametrize(
+    ("context", "code", "where"),
+    [
+        ('module "database"', "  engine_version = var.postgres_version", "var.postgres_version"),
+        (None, 'size = "huge"', "var.size"),
+    ],
+)
+def test_a_refused_variable_is_named_wherever_it_stands(context: str | None, code: str, where: str):
+    snippet = {"context": context, "code": code}
+    assert streamed("Invalid value for variable", "No.", snippet=snippet).what == f"{where}: No."
+
+
 def test_an_unknown_complaint_keeps_its_own_words_and_its_address_but_no_request_ids():
     error = streamed("creating X (y)", "api error Odd: no, RequestID: 12-34, really", address="aws_x.y")
     assert error.what == "Terraform: creating X (y) api error Odd: no really at aws_x.y"
@@ -132,5 +144,5 @@ def test_several_complaints_are_told_together_and_silence_is_told_too():
         for one in ("first", "second", "first")
     )
     error = complaints.failure(Answer(1, "", found, ""), PROD)
-    assert error.what == "Terraform: first\n       also: second"
+    assert error.what == "Terraform: first\n       also: Terraform: second"
     assert complaints.failure(Answer(3, "", (), ""), PROD).what == "Terraform ended with 3 and said nothing."

@@ -50,7 +50,7 @@ def prod(aws: None) -> Published:
 
 def put(document: dict[str, Any]) -> None:
     boto3.client("ssm").put_parameter(
-        Name="/mlflowctl/prod", Value=json.dumps(document), Type="String", Overwrite=True
+        Name="/mlflowctl/prod", Value=json.dumps(document), Type="SecureString", Overwrite=True
     )
 
 

@@ -13,6 +13,12 @@ from mlflowctl.cloud.terraform import Answer
 from mlflowctl.errors import ConflictError, MlflowctlError, UsageError
 
 NOTHING = "Nothing was changed."
+_INPUT = re.compile(
+    r"Invalid value for (?:input )?variable|precondition failed|Invalid variable value|"
+    r"No value for required variable|Value for undeclared variable",
+    re.IGNORECASE,
+)
+_TOLD = 6  # further complaints
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,10 @@ def failure(answer: Answer, environment: Environment, state: str = NOTHING) -> M
             f"Terraform ended with {answer.code} and said nothing.", state=state, next="Repeat the command."
         )
     error = _meaning(found[0], environment, state)
-    others = [one for one in found[1:] if one.text != found[0].text]
+    others = dict.fromkeys(_meaning(one, environment, state).what for one in found[1:])
+    others.pop(error.what, None)
     if others:
-        error.what += "".join(f"\n       also: {_plain(one)}" for one in others[:5])
+        error.what += "".join(f"\n       also: {what}" for what in list(others)[:_TOLD])
         error.args = (error.what,)
     return error
 
@@ -63,8 +70,9 @@ def failure(answer: Answer, environment: Environment, state: str = NOTHING) -> M
 def complaints(answer: Answer) -> Iterable[Complaint]:
     """The errors of a command: from its stream, else from what it printed."""
     for one in answer.diagnostics:
-        where = one.get("address") or _variable(one) or ""
-        yield Complaint(_line(one.get("summary")), str(one.get("detail") or ""), where)
+        summary = _line(one.get("summary"))
+        where = one.get("address") or (_variable(one) if _INPUT.search(summary) else "")
+        yield Complaint(summary, str(one.get("detail") or ""), where)
     if answer.diagnostics:
         return
     for block in re.split(r"\n(?=.{0,3}Error: )", "\n" + answer.err + answer.out):
@@ -78,8 +86,12 @@ def complaints(answer: Answer) -> Iterable[Complaint]:
 def _variable(diagnostic: dict[str, Any]) -> str:
     """The name of the variable that a validation refused."""
     snippet = diagnostic.get("snippet") or {}
-    named = re.search(r'variable "(\w+)"', str(snippet.get("context") or snippet.get("code") or ""))
-    return f"var.{named[1]}" if named else ""
+    code = f"{snippet.get('context') or ''}\n{snippet.get('code') or ''}"
+    # Its declaration; else what a module is given; else the line of the environment's file.
+    for pattern in (r'variable "(\w+)"', r"= *var\.(\w+)", r"^\s*(\w+) *="):
+        if named := re.search(pattern, code, re.MULTILINE):
+            return f"var.{named[1]}"
+    return ""
 
 
 def _meaning(one: Complaint, environment: Environment, state: str) -> MlflowctlError:
@@ -129,11 +141,7 @@ def _locked(one: Complaint, environment: Environment, state: str) -> MlflowctlEr
 
 def _refused_input(one: Complaint, environment: Environment, state: str) -> MlflowctlError | None:
     """A validation or a precondition of ours said no: its own words are the message."""
-    if not re.search(
-        r"Invalid value for (?:input )?variable|precondition failed|check block assertion|No value for "
-        r"required variable|Invalid variable value|Value for undeclared variable|Check block assertion",
-        one.summary,
-    ):
+    if not _INPUT.search(one.summary):
         return None
     words = one.detail.split("\n\nThis was checked by")[0].strip()
     where = f"{one.where}: " if one.where.startswith("var.") else ""

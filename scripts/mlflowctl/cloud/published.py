@@ -77,7 +77,7 @@ def find(environment: str, region: str | None = None) -> Published | None:
     name = parameter(environment)
     with aws.errors(f"read the parameter {name}", region or "the default region", "ssm:GetParameter"):
         try:
-            answer = aws.client("ssm", region).get_parameter(Name=name)
+            answer = aws.client("ssm", region).get_parameter(Name=name, WithDecryption=True)
         except ClientError as exc:
             if aws.missing(exc):
                 return None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mlflowctl.database import revisions
 from mlflowctl.database.connect import Database, admin
 from mlflowctl.errors import MlflowctlError
 from mlflowctl.plan import Action, Step
@@ -31,8 +31,7 @@ class SchemaStep(Step):
 
 def head_revision() -> str:
     """The revision that the installed MLflow needs, read from its migration scripts."""
-    revision: str = _scripts().get_current_head()
-    return revision
+    return _revisions().head
 
 
 def current_revision(connection: Any) -> str | None:
@@ -52,7 +51,7 @@ def current_revision(connection: Any) -> str | None:
 
 def knows(revision: str) -> bool:
     """Whether the installed MLflow can migrate from this revision, or has it."""
-    return revision in {script.revision for script in _scripts().walk_revisions()}
+    return revision in _revisions().known
 
 
 def plan(database: Database) -> list[Step]:
@@ -171,21 +170,5 @@ def wait_for(url: str, lacking: Callable[[Any], str], *, interval: float = 0.2) 
         time.sleep(interval)
 
 
-def _scripts() -> Any:
-    return scripts(os.path.join("store", "db_migrations"))  # noqa: PTH118
-
-
-def scripts(folder: str) -> Any:
-    """Migration scripts of the installed MLflow, found without importing MLflow (which costs seconds).
-
-    Args:
-        folder: below MLflow's own.
-    """
-    import importlib.util
-
-    from alembic.script import ScriptDirectory
-
-    spec = importlib.util.find_spec("mlflow")
-    if spec is None or spec.origin is None:
-        raise MlflowctlError("MLflow is not installed.", next="pip install mlflowctl")
-    return ScriptDirectory(os.path.join(os.path.dirname(spec.origin), folder))  # noqa: PTH118, PTH120
+def _revisions() -> revisions.Revisions:
+    return revisions.installed("store", "db_migrations")

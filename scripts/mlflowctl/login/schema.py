@@ -6,13 +6,13 @@ MLflow's own migration (``mlflow db upgrade``) leaves them alone: they have a ve
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
+from mlflowctl.database import revisions
 from mlflowctl.database.connect import Database, admin
-from mlflowctl.database.schema import REMEDY, SchemaTooNewError, app_url, scripts, wait_for
+from mlflowctl.database.schema import REMEDY, SchemaTooNewError, app_url, wait_for
 from mlflowctl.plan import Action, Step
 
 LOCK = 0x6D6C6C67  # advisory lock: one bootstrap of the login at a time
@@ -26,8 +26,7 @@ class LoginTablesStep(Step):
 
 def head_revision() -> str:
     """The revision that the installed MLflow needs."""
-    revision: str = _scripts().get_current_head()
-    return revision
+    return _revisions().head
 
 
 def current_revision(connection: Any) -> str | None:
@@ -58,7 +57,7 @@ def plan(database: Database) -> Step:
         return LoginTablesStep(Action.UNCHANGED, TARGET, f"revision {head}")
     if current is None:
         return planned_for_empty()
-    if current not in {script.revision for script in _scripts().walk_revisions()}:
+    if current not in _revisions().known:
         raise SchemaTooNewError(
             f"The login's tables have revision {current}, which the installed MLflow does not know.",
             state="Nothing was changed. This MLflow cannot serve with this login.",
@@ -107,5 +106,5 @@ def wait_until_current(url: str) -> None:
     wait_for(url, lacking)
 
 
-def _scripts() -> Any:
-    return scripts(os.path.join("server", "auth", "db", "migrations"))  # noqa: PTH118
+def _revisions() -> revisions.Revisions:
+    return revisions.installed("server", "auth", "db", "migrations")

@@ -11,6 +11,7 @@ import pytest
 from backup_world import kill_at, objects, peak_memory, put, rows, sets
 from promotion_world import World
 from tests.stack import breaking
+from tests.unit import reference
 
 from mlflowctl.backup import places
 from mlflowctl.backup.manifest import FORMAT, Manifest
@@ -25,7 +26,7 @@ AFTER_THE_SWAP = "Putting bucket mlflow-registry"
 def restore(stack, place: Path | str, *more: str, exits: int = 0):
     done = stack.cli("restore", "--from", str(place), "--json", *more)
     assert done.returncode == exits, done.stdout + done.stderr
-    return json.loads(done.stdout)
+    return reference.validated("restore", done.stdout)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import stat
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from backup_world import kill_at, objects, peak_memory, put, sets, start
 from tests.stack import breaking
+from tests.unit import reference
 
 from mlflowctl.backup import check, places
 from mlflowctl.backup.manifest import Manifest
@@ -30,15 +30,10 @@ STRANGE = {
 }
 
 
-def answer(done) -> dict:
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)["result"]
-
-
 def backup(source, place: Path, *more: str, exits: int = 0, **how):
     done = source.stack.cli("backup", "--to", str(place), "--json", *more, **how)
     assert done.returncode == exits, done.stdout + done.stderr
-    return json.loads(done.stdout)
+    return reference.validated("backup", done.stdout)
 
 
 @pytest.fixture

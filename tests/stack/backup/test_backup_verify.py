@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -14,6 +13,7 @@ import psutil
 import pytest
 from backup_world import sets, start
 from tests.stack.conftest import run_cli
+from tests.unit import reference
 
 from mlflowctl.backup.manifest import Manifest
 from mlflowctl.backup.places import object_path
@@ -29,7 +29,9 @@ def throw_away() -> list[Path]:
 def test_a_whole_set_is_proven_and_nothing_is_left(source):
     done = run_cli("backup", "verify", "--from", str(source.place), "--json")
     assert done.returncode == 0, done.stderr
-    checks = {one["name"]: one for one in json.loads(done.stdout)["result"]["checks"]}
+    checks = {
+        one["name"]: one for one in reference.validated("backup.verify", done.stdout)["result"]["checks"]
+    }
     assert {one["verdict"] for one in checks.values()} == {"ok"}
     assert list(checks) == [
         "digests", "rows", "objects", f"ledger {source.world.name}", f"champion {source.world.name}",
@@ -44,9 +46,10 @@ def test_a_set_with_a_wrong_byte_is_named_without_starting_anything(source, tmp_
     wrong = next(one for one in items if one.key.endswith("MLmodel"))
     path = tmp_path / "sets" / object_path(wrong.sha256)
     path.write_bytes(path.read_bytes()[:-1] + b"!")
-    done = run_cli("backup", "verify", "--from", str(tmp_path / "sets"))
+    done = run_cli("backup", "verify", "--from", str(tmp_path / "sets"), "--json")
     assert done.returncode == 6
-    assert f"object artifacts/{wrong.key} was changed" in done.stderr
+    (found,) = reference.validated("backup.verify", done.stdout)["result"]["checks"]
+    assert f"object artifacts/{wrong.key} was changed" in found["what"]
     assert "throw-away" not in done.stderr
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import pytest
 from backup_world import rows, sets
 from tests.stack import breaking
+from tests.unit import reference
 
 from mlflowctl.database import guard, schema
 from mlflowctl.database.connect import admin
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300), pytest.mark.xdist_gro
 def upgrade(stack, *more: str, exits: int = 0):
     done = stack.cli("upgrade", "--yes", "--json", *more)
     assert done.returncode == exits, done.stdout + done.stderr
-    return json.loads(done.stdout)
+    return reference.validated("upgrade", done.stdout)
 
 
 @pytest.fixture(scope="module")

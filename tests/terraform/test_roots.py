@@ -1,0 +1,78 @@
+"""infra/aws and infra/state as files: formatted, valid, locked to known providers, without a trick for tests."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mlflowctl.cloud import project
+from tests.terraform import checkov_cli
+from tests.terraform.checkout import ROOT
+from tests.terraform.terraform_cli import terraform
+
+ROOTS = ("aws", "state")
+# At most ten skips in all configurations, each with its reason, none about IAM, encryption or exposure.
+MAY_BE_SKIPPED = {
+    "CKV_AWS_18", "CKV_AWS_91", "CKV_AWS_144", "CKV_AWS_150", "CKV2_AWS_57", "CKV2_AWS_62",
+}  # fmt: skip
+MOST_SKIPS = 10
+
+
+def folder(name: str) -> Path:
+    return ROOT / "infra" / name
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_it_is_formatted(needs_terraform: str, name: str):
+    assert terraform(folder(name), "fmt", "-check", "-recursive", check=False).stdout == ""
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_it_is_valid_with_the_providers_of_its_lock_file(needs_terraform: str, tmp_path: Path, name: str):
+    env = {"TF_DATA_DIR": str(tmp_path)}
+    terraform(folder(name), "init", "-backend=false", "-lockfile=readonly", env=env)
+    said = terraform(folder(name), "validate", env=env).stdout
+    assert "The configuration is valid." in said
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_the_lock_file_names_providers_for_every_platform_of_a_team(name: str):
+    lock = (folder(name) / ".terraform.lock.hcl").read_text()
+    assert re.findall(r'^provider "(.+)"', lock, re.M) == ["registry.terraform.io/hashicorp/aws"]
+    assert 'constraints = ">= 5.100.0, < 7.0.0"' in lock
+    assert len(re.findall(r'"h1:', lock)) >= 3
+    assert len(re.findall(r'"zh:', lock)) >= 10
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_no_file_knows_the_emulator_or_a_machine(name: str):
+    files = [one for one in folder(name).rglob("*") if one.suffix in (".tf", ".tfvars", ".hcl", ".md")]
+    told = [one for one in files if ".terraform/" not in one.as_posix()]
+    assert told
+    hooks = r"endpoints? *[{=]|skip_credentials|skip_requesting|s3_use_path_style|127\.0\.0\.1|localhost|/opt/|/work/"
+    assert [one.name for one in told if re.search(hooks, one.read_text())] == []
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_checkov_finds_nothing(name: str):
+    failed, skipped = checkov_cli.scan(folder(name))
+    assert [(one.check, one.resource) for one in failed] == []
+    assert {one.check for one in skipped} <= MAY_BE_SKIPPED
+
+
+def test_there_are_few_skips_and_each_says_why():
+    files = [one for part in ("infra", "modules") for one in (ROOT / part).rglob("*.tf")]
+    told = [one.read_text() for one in files if ".terraform/" not in one.as_posix()]
+    skips = [skip for text in told for skip in re.findall(r"# ?checkov:skip=(\w+):? ?(.*)", text)]
+    assert len(skips) <= MOST_SKIPS
+    assert {check for check, _ in skips} <= MAY_BE_SKIPPED
+    assert [check for check, reason in skips if len(reason) < 20] == []
+
+
+def test_an_example_says_what_its_name_says():
+    for name in project.names(ROOT):
+        values = project.scalars(ROOT / project.ENVIRONMENTS / f"{name}.tfvars")
+        assert values["environment"] == name
+        assert {"region", "size", "image"} < set(values)
