@@ -5,7 +5,8 @@
 resource "aws_ssm_parameter" "published" {
   name        = "/mlflowctl/${var.environment}"
   description = "Where mlflowctl finds ${local.title}"
-  type        = "SecureString" # by the account's own key, which asks for no right beside that on the parameter
+  type        = "SecureString"
+  key_id      = module.artifact_store.kms_key_arn
 
   value = jsonencode({
     schema          = "mlflowctl.environment/1"

@@ -93,6 +93,13 @@ locals {
         Resource  = "${local.prefixed.kms}:key/*"
         Condition = { StringEquals = merge(local.ours.StringEquals, local.via_secrets.StringEquals) }
       },
+      {
+        Sid       = "TheParameterWithOurKeys"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt", "kms:Encrypt"]
+        Resource  = "${local.prefixed.kms}:key/*"
+        Condition = { StringEquals = merge(local.ours.StringEquals, local.via_parameters.StringEquals) }
+      },
     ],
     [for statement in [
       {

@@ -15,9 +15,10 @@ locals {
   artifacts = coalesce(var.artifact_bucket_arn, "arn:${local.partition}:s3:::${var.name}-${local.account}-artifacts")
   registry  = coalesce(var.registry_bucket_arn, "arn:${local.partition}:s3:::${var.name}-${local.account}-registry")
 
-  # Conditions are on the way of the request: the key opens objects of S3 and nothing else.
-  via_s3      = { StringEquals = { "kms:ViaService" = "s3.${local.region}.amazonaws.com" } }
-  via_secrets = { StringEquals = { "kms:ViaService" = "secretsmanager.${local.region}.amazonaws.com" } }
+  # Conditions are on the way of the request: the key opens objects of S3, the parameter, and nothing else.
+  via_s3         = { StringEquals = { "kms:ViaService" = "s3.${local.region}.amazonaws.com" } }
+  via_parameters = { StringEquals = { "kms:ViaService" = "ssm.${local.region}.amazonaws.com" } }
+  via_secrets    = { StringEquals = { "kms:ViaService" = "secretsmanager.${local.region}.amazonaws.com" } }
 
   looking = concat(
     [
@@ -62,13 +63,23 @@ locals {
   )
 
   # A list of none or one, so that a key which is unknown before apply decides nothing about the shape.
-  decrypting = [for key in compact([var.kms_key_arn]) : {
-    Sid       = "DecryptObjects"
-    Effect    = "Allow"
-    Action    = ["kms:Decrypt"]
-    Resource  = [key]
-    Condition = local.via_s3
-  }]
+  decrypting = concat(
+    [for key in compact([var.kms_key_arn]) : {
+      Sid       = "DecryptObjects"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = [key]
+      Condition = local.via_s3
+    }],
+    # infra/aws encrypts the parameter with the same key.
+    [for key in compact([var.parameter == null ? null : var.kms_key_arn]) : {
+      Sid       = "DecryptTheParameter"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = [key]
+      Condition = local.via_parameters
+    }],
+  )
   encrypting = [for key in compact([var.kms_key_arn]) : {
     Sid       = "EncryptObjects"
     Effect    = "Allow"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mlflowctl.compose.project import Project
 from mlflowctl.database.connect import Database
-from mlflowctl.errors import UsageError
+from mlflowctl.errors import AccessError, UsageError
 from mlflowctl.stack.layout import Layout, quoted
 from mlflowctl.storage.settings import S3Settings
 
@@ -175,10 +175,25 @@ def _named(name: str, reason: str, data_dir: Path | None, env: Mapping[str, str]
         return container.build(reason, env)
     if name == CLIENT:
         return variables.build(env, reason)
+    return _environment(name, reason, env)
+
+
+def _environment(name: str, reason: str, env: Mapping[str, str]) -> Context:
+    """An environment in AWS, as ``cloud apply`` published it."""
+    from mlflowctl.cloud import aws, environments
+
+    why = ""
+    try:
+        found = environments.context(name, env, reason)
+    except (AccessError, aws.NoRegion) as exc:
+        found, why = None, f" AWS could not be asked for an environment of that name: {exc.what}"
+    if found is not None:
+        return found
+    known = "; ".join(f"{one} ({what})" for one, what in KNOWN.items())
     raise UsageError(
-        f"There is no context {name!r} (named by {reason.split()[0]}).",
+        f"There is no context {name!r} (named by {reason.split()[0]}).{why}",
         state="Nothing was changed.",
-        next=f"Known here: {'; '.join(f'{one} ({what})' for one, what in KNOWN.items())}.",
+        next=f"Known here: {known}; and each environment in AWS that mlflowctl cloud apply made.",
     )
 
 

@@ -237,3 +237,32 @@ def test_without_a_target_it_says_where_to_find_one(tmp_path):
     refused = run_cli("bootstrap", "--data-dir", str(tmp_path / "nowhere"))
     assert refused.returncode == 2
     assert "There is no stack in" in refused.stderr
+
+
+def test_an_administrator_who_is_no_superuser_makes_role_and_database(mine, tmp_path):
+    """As on RDS, where nobody is a superuser."""
+    from dataclasses import replace
+
+    from mlflowctl.database import passwords, roles
+    from mlflowctl.database.connect import connect_as_app
+
+    files = {role: tmp_path / role for role in ("like_rds", "app_like_rds")}
+    for role, file in files.items():
+        file.write_text(passwords.line(role, f"{role} secret"))
+        file.chmod(0o600)
+    sql(mine, "CREATE ROLE like_rds LOGIN CREATEDB CREATEROLE PASSWORD 'like_rds secret'")
+    there = replace(
+        mine.context.database,
+        name="like_rds",
+        admin_role="like_rds",
+        admin_passfile=files["like_rds"],
+        app_role="app_like_rds",
+        app_passfile=files["app_like_rds"],
+    )
+    for step in roles.plan(there):
+        roles.apply(step, there)
+    connect_as_app(there).close()
+    assert not [step for step in roles.plan(there) if step.effective]
+    sql(mine, "DROP DATABASE like_rds")
+    sql(mine, "DROP ROLE app_like_rds")
+    sql(mine, "DROP ROLE like_rds")

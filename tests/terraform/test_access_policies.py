@@ -197,9 +197,11 @@ ROLE_TABLE: list[tuple[str, str, str, dict[str, str], set[str]]] = [
     # Other environments, whose names begin alike.
     ("direct", "s3:GetObject", f"arn:aws:s3:::mlflow-prod2-{ACCOUNT}-artifacts/model", {}, set()),
     ("direct", "s3:ListBucket", f"arn:aws:s3:::mlflow-prod-{ACCOUNT}-artifacts-copy", {}, set()),
-    # The key opens objects of S3 and nothing else.
+    # The key opens objects of S3 and the parameter, and nothing else.
     ("proxied", "kms:Decrypt", KEY, VIA_S3, EVERYBODY),
     ("proxied", "kms:Decrypt", KEY, {}, set()),
+    ("proxied", "kms:Decrypt", KEY, {"kms:ViaService": f"ssm.{REGION}.amazonaws.com"}, EVERYBODY),
+    ("proxied", "kms:Encrypt", KEY, {"kms:ViaService": f"ssm.{REGION}.amazonaws.com"}, set()),
     ("proxied", "kms:Decrypt", KEY, {"kms:ViaService": f"rds.{REGION}.amazonaws.com"}, set()),
     ("proxied", "kms:GenerateDataKey", KEY, VIA_S3, {"promoter"}),
     ("direct", "kms:GenerateDataKey", KEY, VIA_S3, {"trainer", "promoter"}),

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from mlflowctl.cloud import environments, published, restore, task
+from mlflowctl.cloud import backend, environments, published, restore, task
 from mlflowctl.cloud.project import Environment
 from mlflowctl.cloud.published import Published
 from mlflowctl.errors import AccessError, MlflowctlError, NotFoundError, UnavailableError, UsageError
@@ -219,3 +219,10 @@ def test_a_restore_adds_a_database_and_a_switch_is_one_word(tmp_path: Path):
     prod.databases.write_text("{")
     with pytest.raises(UsageError, match="is damaged"):
         restore.read(prod)
+
+
+def test_terraform_is_not_started_with_keys_of_a_local_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mlflowctl-local")
+    with pytest.raises(UsageError, match="is no key of AWS"):
+        backend.right_account(Environment("prod", tmp_path, {"region": REGION}))

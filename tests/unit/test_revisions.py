@@ -24,7 +24,10 @@ def test_they_are_alembics(folder):
 
 
 def test_reading_them_does_not_import_mlflow():
-    code = "import sys; from mlflowctl.database import schema; schema.head_revision(); print('mlflow' in sys.modules)"
+    code = (
+        "import sys; from mlflowctl.database import schema;"
+        "schema.head_revision(); print('mlflow' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

@@ -34,6 +34,10 @@ MISSING = {
 }
 
 
+class NoRegion(UsageError):
+    """Nothing says which region of AWS is meant."""
+
+
 def client(service: str, region: str | None) -> Any:
     """A boto3 client of one service, with the credentials of the AWS chain. boto3 is imported here only.
 
@@ -70,7 +74,7 @@ def errors(doing: str, region: str, permission: str, state: str = "Nothing was c
     except MlflowctlError as failed:
         if type(failed.__cause__).__name__ == "NoRegionError":
             what = f"Could not {doing}: no AWS region is set."
-            raise UsageError(what, state=state, next="export AWS_REGION=eu-central-1") from None
+            raise NoRegion(what, state=state, next="export AWS_REGION=eu-central-1") from None
         if isinstance(failed, AccessError) and failed.next == CONFIG:
             failed.next = LOG_IN  # wrong or no credentials; a missing right names itself
         raise

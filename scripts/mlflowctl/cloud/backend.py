@@ -7,13 +7,14 @@ it runs from any machine, and whatever was killed half way is finished by the ne
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlflowctl.cloud import aws, complaints, planned
+from mlflowctl.cloud import aws, complaints, environments, planned
 from mlflowctl.cloud.progress import Progress
 from mlflowctl.cloud.project import Environment
 from mlflowctl.cloud.terraform import Terraform
@@ -69,9 +70,10 @@ def right_account(environment: Environment) -> str:
     """The account of the credentials.
 
     Raises:
-        UsageError: the environment belongs to another one.
+        UsageError: the environment belongs to another one, or a local stack exported the keys.
         AccessError: there are no credentials.
     """
+    environments.refuse_foreign_keys(environment.name, os.environ)
     account = aws.account(environment.region)
     wanted = environment.values.get("account_id")
     if wanted and wanted != account:

@@ -136,9 +136,9 @@ class Workbench:
         """
         progress = Progress(self.say, sum(1 for step in plan.steps if step.kind))
         answer = self.terraform.apply(plan.file.resolve(), progress)
-        plan.file.unlink(missing_ok=True)  # carried out, or stale
         if answer.code:
             raise complaints.failure(answer, self.environment, _left(self.environment, progress))
+        plan.file.unlink(missing_ok=True)  # Terraform would refuse it a second time
 
     def outputs(self) -> dict[str, dict[str, Any]]:
         """Every output of the last apply: ``{"value": …, "sensitive": …}``. Never print sensitive ones."""

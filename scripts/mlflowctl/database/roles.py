@@ -10,6 +10,7 @@ from mlflowctl.errors import AccessError
 from mlflowctl.plan import Action, Step
 
 if TYPE_CHECKING:
+    from psycopg2 import sql
     from psycopg2.extensions import connection as Connection
 
 
@@ -75,11 +76,23 @@ def apply(step: Step, database: Database) -> None:
                     statement = sql.SQL("{} {} LOGIN PASSWORD {}")
                     cursor.execute(statement.format(verb, role, sql.Literal(verifier)))
                 elif isinstance(step, DatabaseStep):
+                    _become_able_to_own(connection, role)
                     cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, role))
         except (psycopg2.errors.DuplicateObject, psycopg2.errors.DuplicateDatabase):
             return
         except psycopg2.errors.UniqueViolation:  # two CREATEs in the same instant
             return
+
+
+def _become_able_to_own(connection: Connection, role: sql.Identifier) -> None:
+    """Let an administrator who is no superuser (RDS has none) make a database that the role owns."""
+    from psycopg2 import sql
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        found = cursor.fetchone()
+        if found and not found[0]:
+            cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE").format(role))
 
 
 def _scram_verifier(connection: Connection, database: Database) -> str:

@@ -2,7 +2,7 @@
 
 Routes are those that the server's router matched, never the text of a path, so that prefixes, doubled slashes
 or letter case cannot choose another row. What stands in no row is for administrators only, so a route that a
-new MLflow release adds is closed until somebody has thought about it; a test lists them.
+new MLflow release adds is closed until somebody has thought about it.
 """
 
 from __future__ import annotations

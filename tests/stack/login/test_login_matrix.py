@@ -166,13 +166,18 @@ LEVELS = {"nobody": Level.NOBODY, "reader": READER, "trainer": TRAINER, "promote
 SPARED = {"make oneself administrator", "give oneself a role", "change a role's grants", "demo data"}
 
 
-@pytest.mark.parametrize("person", PEOPLE)
-@pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
+PAIRS = [
+    pytest.param(one, person, id=f"{one.name}-{person}")
+    for one in CASES
+    for person in PEOPLE
+    if person != "admin" or one.name not in SPARED
+]
+
+
+@pytest.mark.parametrize(("one", "person"), PAIRS)
 def test_each_role_may_do_what_it_may(
     one: Case, person: str, users: dict[str, User], world: World, shared: World
 ) -> None:
-    if person == "admin" and one.name in SPARED:
-        pytest.skip("would change the accounts of the other cases")
     allowed = LEVELS[person] >= one.least
     answer = one.act(users[person].api, world if allowed else shared)
     if allowed:

@@ -48,7 +48,7 @@ def restore(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> Any:
-    """Restore the database beside itself, then switch. --to-time comes first, --serve when it was looked at."""
+    """Restore the database beside itself, then switch: --to-time first, --serve after a look."""
     from mlflowctl.cloud import restore as work
     from mlflowctl.cloud.workbench import Workbench
 
