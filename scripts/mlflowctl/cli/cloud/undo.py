@@ -48,7 +48,7 @@ def restore(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> Any:
-    """Restore the database beside itself, then switch: --to-time first, --serve after a look."""
+    """Restore the database beside itself, then switch. First --to-time, then --serve after a look."""
     from mlflowctl.cloud import restore as work
     from mlflowctl.cloud.workbench import Workbench
 
