@@ -40,6 +40,7 @@ OF_COMPOSE = (
     containers.ENGINE_DISK,
     containers.SERVICES,
 )
+OF_LOGIN = (components.AUTHENTICATION, registry.ACCOUNTS)
 OF_EMBEDDED = (machine.PORTS, machine.DISK, components.SUPERVISOR)
 
 # On a Compose project these are made in a container: only there the database can be reached.
@@ -75,9 +76,10 @@ def examine(
 
 def checks_for(context: Context) -> tuple[Check, ...]:
     """The checks that make sense on the context, in order."""
+    checks = [check for check in CHECKS if context.login or check not in OF_LOGIN]
     if context.project is None:
-        return CHECKS
-    first, *rest = CHECKS
+        return tuple(checks)
+    first, *rest = checks
     return (first, *OF_COMPOSE, *(check for check in rest if check not in OF_EMBEDDED))
 
 
