@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from mlflowctl.compose import inside
 from mlflowctl.compose.engine import Compose
-from mlflowctl.compose.project import Project
+from mlflowctl.compose.project import HOST, Project
 from mlflowctl.console import Console
-from mlflowctl.errors import ConflictError
+from mlflowctl.errors import ConflictError, MlflowctlError, UnavailableError
 
 SERVER = "mlflow"
 
@@ -43,12 +43,25 @@ def restore(console: Console, project: Project, source: str, flags: Sequence[str
         command = ["restore", "--from", place, *flags]
         if "--dry-run" in flags:
             return inside.run(project, command, extra)
-        if Compose(project).containers()[SERVER].state == "running":
+        if _serves(project):
             console.progress("Checking the set")
             error = inside.envelope(project, command, extra)["error"]
             if error and error["code"] != ConflictError.code:
                 raise inside.raised(error)
         return _with_the_server_stopped(console, project, command, extra)
+
+
+def _serves(project: Project) -> bool:
+    """Whether the server answers anything; one that waits for another schema does not."""
+    from mlflowctl.stack import health
+
+    try:
+        health.tracking_server(f"http://{HOST}:{project.tracking_port}", timeout=5)
+    except UnavailableError:
+        return False
+    except MlflowctlError:
+        return True  # it asks for a login
+    return True
 
 
 def _with_the_server_stopped(
