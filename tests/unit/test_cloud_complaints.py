@@ -12,7 +12,7 @@ from mlflowctl.cloud.project import Environment
 from mlflowctl.cloud.terraform import Answer
 from mlflowctl.errors import AccessError, ConflictError, MlflowctlError, UnavailableError, UsageError
 
-PROD = Environment("prod", Path("/work/mlflow"), {"region": "eu-central-1"})
+PROD = Environment("prod", Path("/checkout/mlflow"), {"region": "eu-central-1"})
 
 
 def streamed(summary: str, detail: str = "", **more: Any) -> MlflowctlError:
@@ -99,7 +99,7 @@ def test_a_lock_names_its_holder_and_the_way_out():
         "The state of environment prod is locked by bob@laptop since 2026-11-24 22:00:01 UTC (plan)."
     )
     assert "force-unlock 77-88" in error.next
-    assert "TF_DATA_DIR=/work/mlflow/infra/aws/.terraform/environments/prod" in error.next
+    assert "TF_DATA_DIR=/checkout/mlflow/infra/aws/.terraform/environments/prod" in error.next
 
 
 def test_a_refused_variable_speaks_with_the_words_of_its_validation():
@@ -110,7 +110,7 @@ def test_a_refused_variable_speaks_with_the_words_of_its_validation():
     )
     assert type(error) is UsageError
     assert error.what == "var.size: size is small, medium or large, not huge."
-    assert error.next == "Mend it in /work/mlflow/infra/aws/envs/prod.tfvars"
+    assert error.next == "Mend it in /checkout/mlflow/infra/aws/envs/prod.tfvars"
 
 
 @pytest.mark.parametrize(
