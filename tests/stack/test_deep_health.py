@@ -37,6 +37,15 @@ def until(stack, status: int, within: float = 30) -> requests.Response:
     return answer
 
 
+def told(stack, name: str, within: float = 30) -> None:
+    """A worker may still give its answer to the trouble before: it is asked until one looked again."""
+    deadline = time.monotonic() + within
+    while f"deep health: {name}" not in stack.layout.log("mlflow").read_text():
+        assert time.monotonic() < deadline, stack.layout.log("mlflow").read_text()
+        requests.get(stack.uri + PATH, timeout=10)
+        time.sleep(0.2)
+
+
 def test_a_well_server_says_ok_and_nothing_else(stack):
     answer = requests.get(stack.uri + PATH, timeout=10)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
@@ -52,7 +61,7 @@ def test_it_is_open_where_the_api_asks_for_a_login_and_fails_in_time_while_somet
         requests.get(own.uri + "/api/2.0/mlflow/experiments/search?max_results=1", timeout=10).status_code
         == 401
     )
-    for component in ("postgres", "object-store"):
+    for component, name in (("postgres", "database"), ("object-store", "object store")):
         with hanging(own, component):
             assert until(own, 503).json() == {"status": "failing"}, "no detail"
             began = time.monotonic()
@@ -61,8 +70,7 @@ def test_it_is_open_where_the_api_asks_for_a_login_and_fails_in_time_while_somet
             began = time.monotonic()
             assert requests.get(own.uri + "/health", timeout=10).status_code == 200
             assert time.monotonic() - began < 4, "the event loop goes on"
+            told(own, name)
         until(own, 200)
     log = own.layout.log("mlflow").read_text()
-    assert "deep health: database" in log
-    assert "deep health: object store" in log
     assert log.count("deep health: ok again") <= 4, "once per worker and change"

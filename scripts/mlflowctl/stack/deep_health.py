@@ -70,7 +70,7 @@ class DeepHealth:
     def __init__(self, checks: Sequence[Check]) -> None:
         self._checks = checks
         self._problems: list[str] = []
-        self._failing = False
+        self._told: set[str] = set()
         self._until = 0.0
         self._asking: asyncio.Task[None] | None = None
 
@@ -84,10 +84,11 @@ class DeepHealth:
 
     async def _look(self) -> None:
         found = await asyncio.gather(*(check.problem() for check in self._checks))
+        failing = {check.name for check, problem in zip(self._checks, found, strict=True) if problem}
         self._problems = [problem for problem in found if problem]
         self._until = time.monotonic() + KEEP
-        if bool(self._problems) != self._failing:
-            self._failing = not self._failing
+        if failing != self._told:  # what fails, not whether: one trouble may follow another unasked
+            self._told = failing
             _log.warning("deep health: %s", "; ".join(self._problems) or "ok again")
 
     async def endpoint(self, _request: Request) -> Response:
