@@ -13,7 +13,6 @@ locals {
       MLFLOWCTL_DATABASE_HOST     = var.database.host
       MLFLOWCTL_DATABASE_PORT     = tostring(var.database.port)
       MLFLOWCTL_DATABASE_NAME     = var.database.name
-      MLFLOWCTL_DATABASE_SSLMODE  = var.database_ssl_mode
       PGSSLMODE                   = var.database_ssl_mode # libpq reads this one
       MLFLOWCTL_ARTIFACT_BUCKET   = var.buckets.artifact_bucket
       MLFLOWCTL_REGISTRY_BUCKET   = var.buckets.registry_bucket
@@ -26,7 +25,7 @@ locals {
   )
   own_variables = toset([
     "MLFLOW_TRACKING_URI", "AWS_DEFAULT_REGION", "MLFLOWCTL_DATABASE_HOST", "MLFLOWCTL_DATABASE_PORT",
-    "MLFLOWCTL_DATABASE_NAME", "MLFLOWCTL_DATABASE_SSLMODE", "PGSSLMODE", "PGSSLROOTCERT", "MLFLOWCTL_ARTIFACT_BUCKET",
+    "MLFLOWCTL_DATABASE_NAME", "PGSSLMODE", "PGSSLROOTCERT", "MLFLOWCTL_ARTIFACT_BUCKET",
     "MLFLOWCTL_REGISTRY_BUCKET", "MLFLOWCTL_ADMIN_USERNAME", "MLFLOWCTL_AUTH", "MLFLOWCTL_ALLOWED_HOSTS",
     "MLFLOWCTL_PASSWORDS_VERSION", "MLFLOWCTL_CONTEXT",
   ])

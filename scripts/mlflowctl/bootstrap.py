@@ -55,7 +55,7 @@ def plan(context: Context, options: BootstrapOptions | None = None) -> list[Step
     if context.database:
         steps += plan_database(context.database, options, context.login)
     if context.s3:
-        steps += buckets.plan(context.s3)
+        steps += buckets.plan(context.s3) if context.s3.owned else buckets.report(context.s3)
     return steps
 
 
@@ -146,5 +146,9 @@ def execute_database_step(step: Step, database: Database) -> Step:
 
 
 def attention(steps: list[Step]) -> Iterator[Step]:
-    """Steps that a person has to decide."""
-    return (step for step in steps if step.action is Action.ATTENTION)
+    """Steps that a person has to decide here. What is wrong with Terraform's buckets fails doctor only."""
+    return (step for step in steps if step.action is Action.ATTENTION and not _theirs(step))
+
+
+def _theirs(step: Step) -> bool:
+    return isinstance(step, buckets.BucketStep) and step.theirs

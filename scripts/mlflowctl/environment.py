@@ -7,6 +7,7 @@ import shlex
 
 from mlflowctl.errors import UsageError
 from mlflowctl.settings import Context
+from mlflowctl.storage.settings import S3Settings
 
 
 def client_variables(context: Context, *, with_s3: bool) -> dict[str, str]:
@@ -24,17 +25,25 @@ def client_variables(context: Context, *, with_s3: bool) -> dict[str, str]:
         variables["MLFLOW_TRACKING_PASSWORD"] = context.login.password
     if not with_s3:
         return variables
-    if context.s3 is None or context.s3.access_key_id is None:
+    if context.s3 is None or (context.s3.access_key_id is None and context.environment is None):
         raise UsageError(
             f"{context.describe()} has no keys of an object store to print.", state="Nothing was changed."
         )
+    if context.s3.access_key_id is None:  # AWS's own credentials stay where the AWS chain has them
+        return variables | _buckets(context.s3)
     return variables | {
         "MLFLOW_S3_ENDPOINT_URL": context.s3.endpoint_url or "",
         "AWS_ACCESS_KEY_ID": context.s3.access_key_id,
         "AWS_SECRET_ACCESS_KEY": context.s3.secret_access_key or "",
-        "AWS_DEFAULT_REGION": context.s3.region,
-        "MLFLOWCTL_ARTIFACT_BUCKET": context.s3.artifact_bucket,
-        "MLFLOWCTL_REGISTRY_BUCKET": context.s3.registry_bucket,
+        **_buckets(context.s3),
+    }
+
+
+def _buckets(s3: S3Settings) -> dict[str, str]:
+    return {
+        "AWS_DEFAULT_REGION": s3.region,
+        "MLFLOWCTL_ARTIFACT_BUCKET": s3.artifact_bucket,
+        "MLFLOWCTL_REGISTRY_BUCKET": s3.registry_bucket,
     }
 
 

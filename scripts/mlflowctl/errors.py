@@ -6,6 +6,7 @@ the text that an on-call engineer reads. Exit codes are the same for every comma
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -98,3 +99,21 @@ class InconclusiveError(MlflowctlError):
 
     code = "inconclusive"
     exit_code = 4
+
+
+def raised(error: dict[str, str]) -> MlflowctlError:
+    """The error of an envelope that another mlflowctl printed, as the class that it had there.
+
+    Args:
+        error: as :meth:`MlflowctlError.as_dict` makes it.
+    """
+    kind = next((one for one in _classes(MlflowctlError) if one.code == error["code"]), MlflowctlError)
+    made = kind.__new__(kind)
+    MlflowctlError.__init__(made, error["message"], state=error["state"], next=error["next"])
+    return made
+
+
+def _classes(kind: type[MlflowctlError]) -> Iterator[type[MlflowctlError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _classes(below)

@@ -11,12 +11,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlflowctl.compose.project import Project
 from mlflowctl.database.connect import Database
 from mlflowctl.errors import AccessError, UsageError
 from mlflowctl.stack.layout import Layout, quoted
 from mlflowctl.storage.settings import S3Settings
+
+if TYPE_CHECKING:
+    from mlflowctl.cloud.published import Published
 
 LOCAL = "local"
 COMPOSE = "compose"
@@ -65,6 +69,7 @@ class Context:
         database: the registry's database; None where only the server may reach it.
         layout: the folder of the embedded stack, if it is one.
         project: the Compose project, if it is one.
+        environment: what the environment in AWS published, if it is one.
         origins: where each setting came from.
     """
 
@@ -76,6 +81,7 @@ class Context:
     database: Database | None = None
     layout: Layout | None = None
     project: Project | None = None
+    environment: Published | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
     @property

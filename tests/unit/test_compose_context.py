@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlflowctl.compose import engine, inside
+from mlflowctl.cli import options
+from mlflowctl.compose import engine
 from mlflowctl.compose import project as projects
 from mlflowctl.errors import UnavailableError, UsageError
 from mlflowctl.settings import resolve
@@ -104,7 +105,7 @@ def test_the_client_context_can_be_named_and_needs_its_variable():
 
 def test_a_command_goes_into_the_project_without_what_names_the_target_from_outside():
     argv = ["mlflowctl", "--context", "compose", "bootstrap", "--mend", "--context=compose", "--json"]
-    assert inside.same_command("bootstrap", argv) == ["bootstrap", "--mend", "--json"]
+    assert options.same_command("bootstrap", argv) == ["bootstrap", "--mend", "--json"]
 
 
 @pytest.mark.parametrize(

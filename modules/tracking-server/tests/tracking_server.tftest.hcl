@@ -332,7 +332,6 @@ run "environment_without_secrets" {
       MLFLOWCTL_DATABASE_HOST     = "mlflow-test.abc.eu-central-1.rds.amazonaws.com"
       MLFLOWCTL_DATABASE_NAME     = "mlflow"
       MLFLOWCTL_DATABASE_PORT     = "5432"
-      MLFLOWCTL_DATABASE_SSLMODE  = "require"
       MLFLOWCTL_PASSWORDS_VERSION = "database-7-login-1"
       MLFLOWCTL_REGISTRY_BUCKET   = "mlflow-test-registry"
       MLFLOW_TRACKING_URI         = "https://mlflow.example.com"

@@ -17,11 +17,12 @@ from mlflowctl.cli.command import (
     command,
     confirm,
 )
-from mlflowctl.cli.options import context_from, print_steps
+from mlflowctl.cli.options import context_from, print_steps, same_command
 from mlflowctl.console import Console
 from mlflowctl.errors import FindingsError, UsageError
 
 if TYPE_CHECKING:
+    from mlflowctl.cloud.published import Published
     from mlflowctl.compose.project import Project
 
 
@@ -73,6 +74,8 @@ def bootstrap(
     console.progress(f"Target: {target.describe()}")
     if target.project:
         _in_the_project(target.project)
+    if target.environment:
+        return _in_the_vpc(console, target.environment, ask=mend and not dry_run and not yes)
     steps = work.plan(target, options)
     if dry_run:
         return print_steps(console, steps, exit_code=exit_code)
@@ -91,7 +94,35 @@ def _in_the_project(project: Project) -> NoReturn:
     """The same command in a container of the project, where its database can be reached."""
     from mlflowctl.compose import inside
 
-    raise SystemExit(inside.run(project, inside.same_command("bootstrap", sys.argv)))
+    raise SystemExit(inside.run(project, same_command("bootstrap", sys.argv)))
+
+
+def _in_the_vpc(console: Console, found: Published, *, ask: bool) -> Any:
+    """The same command in a task of the environment; there is nobody to ask in there, so it is done here."""
+    from mlflowctl.cloud import inside
+    from mlflowctl.errors import MlflowctlError
+
+    command = same_command("bootstrap", sys.argv)
+    if ask:
+        _show(console, inside.run(found, [*command, "--dry-run"], console.progress))
+        confirm("Change what --mend found?", yes=False)
+        command.append("--yes")
+    try:
+        answer = inside.run(found, command, console.progress)
+    except MlflowctlError as exc:
+        _show(console, exc.result)
+        raise
+    _show(console, answer)
+    return answer
+
+
+def _show(console: Console, answer: Any) -> None:
+    if not answer:
+        return
+    rows = [(step["action"], step["target"], step["detail"]) for step in answer["steps"]]
+    console.table(("action", "target", "detail"), rows)
+    todo = answer.get("to_do", answer.get("created", 0) + answer.get("changed", 0))
+    console.result(f"{todo} to do." if "to_do" in answer else f"{todo} done, the rest was as it should be.")
 
 
 def _answer(console: Console, outcomes: list[Any]) -> Any:
@@ -101,10 +132,12 @@ def _answer(console: Console, outcomes: list[Any]) -> Any:
     created = sum(step.action is Action.CREATE for step in outcomes)
     changed = len(pending(outcomes)) - created
     unsupported = sum(step.action is Action.UNSUPPORTED for step in outcomes)
-    unchanged = len(outcomes) - created - changed - unsupported
-    summary = f"{created} created, {changed} changed, {unchanged} unchanged, {unsupported} not supported here"
-    answer = {"steps": [step.as_dict() for step in outcomes], "created": created, "changed": changed}
     questions = list(attention(outcomes))
+    theirs = sum(step.action is Action.ATTENTION for step in outcomes) - len(questions)
+    unchanged = len(outcomes) - created - changed - unsupported - theirs
+    summary = f"{created} created, {changed} changed, {unchanged} unchanged, {unsupported} not supported here"
+    summary += f", {theirs} for Terraform to mend" if theirs else ""
+    answer = {"steps": [step.as_dict() for step in outcomes], "created": created, "changed": changed}
     if questions:
         error = FindingsError(
             "; ".join(f"{step.target}: {step.detail}" for step in questions),

@@ -35,7 +35,7 @@ def doctor(
 
     target = context_from(context, data_dir)
     console.progress(f"Examining {target.describe()}")
-    results = checkup.examine(target, lambda result: _tell(console, result))
+    results = checkup.examine(target, lambda result: _tell(console, result), say=console.progress)
     failed = [result for result in results if result.verdict == "failed"]
     answer = {"target": target.describe(), "checks": [result.as_dict() for result in results]}
     counts = ", ".join(f"{sum(r.verdict == verdict for r in results)} {verdict}" for verdict in MARKS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,3 +81,20 @@ def print_steps(console: Console, steps: list[Step], *, exit_code: bool) -> Any:
         error.result = answer
         raise error
     return answer
+
+
+def same_command(name: str, argv: Sequence[str]) -> list[str]:
+    """The command of this process as another place is to run it: without what names the target from here.
+
+    Args:
+        name: the command's first word.
+        argv: ``sys.argv`` of this process.
+    """
+    rest = iter(argv[list(argv).index(name) :])
+    kept = []
+    for word in rest:
+        if word in ("--context", "--data-dir"):
+            next(rest, None)
+        elif not word.startswith(("--context=", "--data-dir=")):
+            kept.append(word)
+    return kept

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from mlflowctl.cli.cloud.look import how_it_is
 from mlflowctl.cli.command import ContextOption, DataDirOption, JsonOption, command
 from mlflowctl.cli.options import context_from, layout_of
 from mlflowctl.console import Console
@@ -36,6 +37,8 @@ def status(
     if layout:
         return _embedded_status(console, layout)
     target = context_from(context, data_dir)
+    if target.environment:
+        return how_it_is(console, target.environment)
     if target.project is None:
         raise UsageError(
             f"What runs behind {target.describe()} cannot be seen from here.",

@@ -54,6 +54,7 @@ def context(name: str, env: Mapping[str, str], reason: str = "") -> Context | No
             registry_bucket=found.registry_bucket,
             owned=False,  # Terraform owns them
         ),
+        environment=found,
         origins=_origins(found, reason, login_from),
     )
 

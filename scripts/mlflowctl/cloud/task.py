@@ -17,6 +17,7 @@ from mlflowctl.errors import MlflowctlError, UnavailableError
 
 CONTAINER = "mlflowctl"
 POLL_SECONDS = 3.0
+LOOKS = 6  # at a log whose last lines are still on their way
 MAX_SECONDS = 3600.0
 
 
@@ -27,7 +28,7 @@ class Ended:
     Attributes:
         code: exit code of the command; None if its container never ran.
         reason: what ECS says about the end.
-        lines: the last lines that the command printed.
+        lines: what the command printed, progress and result.
     """
 
     code: int | None
@@ -86,7 +87,7 @@ def run(
             shown = str(task["lastStatus"])
             say(f"  {shown.lower()}")
         if shown == "STOPPED":
-            return _ended(found, task)
+            return _ended(found, task, poll)
         if time.monotonic() > deadline:
             raise UnavailableError(
                 f"The task {arn} did not end within {timeout:.0f} s.",
@@ -118,24 +119,41 @@ def _describe(found: Published, arn: str) -> dict[str, Any]:
     return task
 
 
-def _ended(found: Published, task: dict[str, Any]) -> Ended:
+def _ended(found: Published, task: dict[str, Any], poll: float) -> Ended:
     containers = {one["name"]: one for one in task.get("containers", [])}
     container = containers.get(CONTAINER, {})
-    lines = _printed(found, str(task["taskArn"]).rsplit("/", 1)[-1])
+    lines = _printed(found, str(task["taskArn"]).rsplit("/", 1)[-1], poll)
     reason = container.get("reason") or task.get("stoppedReason") or ""
     return Ended(container.get("exitCode"), str(reason), lines)
 
 
-def _printed(found: Published, task_id: str) -> tuple[str, ...]:
-    """The last lines of the command; () if they cannot be read, which must not hide how it ended."""
+def _printed(found: Published, task_id: str, poll: float) -> tuple[str, ...]:
+    """What the command printed; () if that cannot be read, which must not hide how it ended.
+
+    Lines reach the log some seconds after the task has stopped, so the end is waited for.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    try:
-        answer = aws.client("logs", found.region).get_log_events(
-            logGroupName=found.command_logs,
-            logStreamName=f"task/{CONTAINER}/{task_id}",
-            limit=50,
-        )
-    except (BotoCoreError, ClientError):
-        return ()
-    return tuple(str(event["message"]) for event in answer["events"])
+    lines: tuple[str, ...] = ()
+    for _ in range(LOOKS):
+        try:
+            now = _log(found, f"task/{CONTAINER}/{task_id}")
+        except (BotoCoreError, ClientError):
+            return lines
+        if now and now == lines:
+            return now
+        lines = now
+        time.sleep(poll)
+    return lines
+
+
+def _log(found: Published, stream: str) -> tuple[str, ...]:
+    """All lines of a stream. The last page is the one whose token leads to itself."""
+    logs, lines, token = aws.client("logs", found.region), [], ""
+    while True:
+        where = {"logGroupName": found.command_logs, "logStreamName": stream, "startFromHead": True}
+        page = logs.get_log_events(**where, **({"nextToken": token} if token else {}))
+        lines += [str(event["message"]) for event in page["events"]]
+        if page["nextForwardToken"] == token:
+            return tuple(lines)
+        token = page["nextForwardToken"]

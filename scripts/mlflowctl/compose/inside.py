@@ -20,7 +20,6 @@ from typing import Any
 from mlflowctl import errors
 from mlflowctl.compose.engine import Compose, failure
 from mlflowctl.compose.project import Project
-from mlflowctl.errors import MlflowctlError
 
 SERVICE = "bootstrap"
 BACKUP_KEYS = "/run/secrets/backup-keys.ini"
@@ -80,45 +79,8 @@ def ask(project: Project, command: Sequence[str], extra: Extra | None = None) ->
     found = envelope(project, command, extra)
     error = found["error"]
     if error and error["code"] != errors.FindingsError.code:
-        raise raised(error)
+        raise errors.raised(error)
     return found["result"]
-
-
-def raised(error: dict[str, str]) -> MlflowctlError:
-    """The error of an envelope, as the class that it had."""
-    for kind in _classes(MlflowctlError):
-        if kind.code == error["code"]:
-            return _filled(kind, error)
-    return _filled(MlflowctlError, error)
-
-
-def _filled(kind: type[MlflowctlError], error: dict[str, str]) -> MlflowctlError:
-    made = kind.__new__(kind)
-    MlflowctlError.__init__(made, error["message"], state=error["state"], next=error["next"])
-    return made
-
-
-def _classes(kind: type[MlflowctlError]) -> Iterator[type[MlflowctlError]]:
-    yield kind
-    for below in kind.__subclasses__():
-        yield from _classes(below)
-
-
-def same_command(name: str, argv: Sequence[str]) -> list[str]:
-    """The command of this process as a container is to run it: without what names the target from here.
-
-    Args:
-        name: the command's first word.
-        argv: ``sys.argv`` of this process.
-    """
-    rest = iter(argv[list(argv).index(name) :])
-    kept = []
-    for word in rest:
-        if word in ("--context", "--data-dir"):
-            next(rest, None)
-        elif not word.startswith(("--context=", "--data-dir=")):
-            kept.append(word)
-    return kept
 
 
 @contextlib.contextmanager

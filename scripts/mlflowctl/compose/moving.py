@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mlflowctl import errors
 from mlflowctl.compose import inside
 from mlflowctl.compose.engine import Compose
 from mlflowctl.compose.project import HOST, Project
@@ -47,7 +48,7 @@ def restore(console: Console, project: Project, source: str, flags: Sequence[str
             console.progress("Checking the set")
             error = inside.envelope(project, command, extra)["error"]
             if error and error["code"] != ConflictError.code:
-                raise inside.raised(error)
+                raise errors.raised(error)
         return _with_the_server_stopped(console, project, command, extra)
 
 

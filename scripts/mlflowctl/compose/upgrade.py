@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from mlflowctl import errors
 from mlflowctl.backup.progress import Tell
 from mlflowctl.compose import inside
 from mlflowctl.compose.engine import Compose, docker
@@ -75,7 +76,7 @@ class ComposeProject:
     def bootstrap(self, tell: Tell) -> None:
         found = inside.envelope(self.project, ["bootstrap"])
         if error := found["error"]:
-            raise inside.raised(error)
+            raise errors.raised(error)
         for step in found["result"]["steps"]:
             if step["action"] in (Action.CREATE, Action.CHANGE, Action.REMOVE):
                 tell(f"  {step['action']}  {step['target']}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mlflowctl.doctor import components, containers, machine, promotions, registry
+from mlflowctl.doctor import components, containers, environment, machine, promotions, registry
 from mlflowctl.doctor.check import Check, Finding, Result, Skip
 from mlflowctl.errors import MlflowctlError
 from mlflowctl.settings import Context
@@ -43,7 +43,7 @@ OF_COMPOSE = (
 OF_LOGIN = (components.AUTHENTICATION, registry.ACCOUNTS)
 OF_EMBEDDED = (machine.PORTS, machine.DISK, components.SUPERVISOR)
 
-# On a Compose project these are made in a container: only there the database can be reached.
+# On a Compose project and in AWS these are made in a container: only there the database can be reached.
 WITHIN = (
     components.DATABASE,
     registry.LOGIN,
@@ -56,7 +56,10 @@ WITHIN = (
 
 
 def examine(
-    context: Context, tell: Callable[[Result], None], checks: tuple[Check, ...] | None = None
+    context: Context,
+    tell: Callable[[Result], None],
+    checks: tuple[Check, ...] | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> list[Result]:
     """Make all checks; reads only.
 
@@ -64,9 +67,10 @@ def examine(
         context: the platform.
         tell: called with each result as it is known.
         checks: in order, each after those it needs; default: those that fit the context.
+        say: told of what takes a while.
     """
     results: list[Result] = []
-    inner = _Inner(context)
+    inner = _Inner(context, say)
     for check in checks or checks_for(context):
         result = inner.made(check, results) or _make(check, context, results)
         results.append(result)
@@ -77,10 +81,10 @@ def examine(
 def checks_for(context: Context) -> tuple[Check, ...]:
     """The checks that make sense on the context, in order."""
     checks = [check for check in CHECKS if context.login or check not in OF_LOGIN]
-    if context.project is None:
+    if context.project is None and context.environment is None:
         return tuple(checks)
-    first, *rest = checks
-    return (first, *OF_COMPOSE, *(check for check in rest if check not in OF_EMBEDDED))
+    first, *rest = (check for check in checks if check not in OF_EMBEDDED)
+    return (first, *(OF_COMPOSE if context.project else ()), *rest)
 
 
 def _make(check: Check, context: Context, before: list[Result]) -> Result:
@@ -101,21 +105,30 @@ def _make(check: Check, context: Context, before: list[Result]) -> Result:
 
 
 class _Inner:
-    """The checks that a container of the Compose project makes, asked for once and only if needed."""
+    """The checks that a container of the platform makes, asked for once and only if needed."""
 
-    def __init__(self, context: Context) -> None:
-        self._project = context.project
+    def __init__(self, context: Context, say: Callable[[str], None]) -> None:
+        self._context = context
+        self._say = say
         self._found: dict[str, Result] | None = None
 
     def made(self, check: Check, before: list[Result]) -> Result | None:
         """The container's result of the check; None where it is made here."""
-        if self._project is None or check not in WITHIN:
+        if check not in WITHIN or not (self._context.project or self._context.environment):
             return None
-        services = next(result for result in before if result.name == containers.SERVICES.name)
-        if services.verdict != "ok":
+        services = next((one for one in before if one.name == containers.SERVICES.name), None)
+        if services and services.verdict != "ok":
             return Result(check.name, check.title, "skipped", f"{services.title} failed")
         try:
-            self._found = self._found if self._found is not None else containers.within(self._project)
+            self._found = self._found if self._found is not None else self._ask()
+        except Skip as exc:
+            return Result(check.name, check.title, "skipped", str(exc))
         except MlflowctlError as exc:
             return Result(check.name, check.title, "failed", exc.what.rstrip("."), exc.next)
         return self._found[check.name]
+
+    def _ask(self) -> dict[str, Result]:
+        if self._context.project:
+            return containers.within(self._context.project)
+        assert self._context.environment is not None
+        return environment.within(self._context.environment, self._say)

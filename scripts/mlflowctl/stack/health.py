@@ -25,10 +25,18 @@ def database(target: Database) -> None:
 
 
 def object_store(target: S3Settings) -> None:
-    """Raise unless the object store answers a signed request."""
+    """Raise unless the object store answers a signed request.
+
+    Buckets that somebody else owns are there, and no role in AWS may list all of an account: one is asked.
+    """
     from mlflowctl.storage.client import client
     from mlflowctl.storage.errors import s3_errors
 
+    if not target.owned:
+        bucket = target.registry_bucket
+        with s3_errors(f"look at bucket {bucket}", where=target.where, permission="s3:ListBucket"):
+            client(target).list_objects_v2(Bucket=bucket, MaxKeys=1)
+        return
     with s3_errors("list the buckets", where=target.where, permission="s3:ListAllMyBuckets"):
         client(target).list_buckets()
 

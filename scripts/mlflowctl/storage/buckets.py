@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mlflowctl.errors import AccessError
+from mlflowctl.errors import AccessError, MlflowctlError
 from mlflowctl.plan import Action, Step
 from mlflowctl.storage.bucket_settings import SETTINGS, Setting, Target, setting
 from mlflowctl.storage.client import client
@@ -29,10 +29,15 @@ RACE_ATTEMPTS = 6
 
 @dataclass(frozen=True)
 class BucketStep(Step):
-    """A bucket (``setting`` is "") or one setting of it."""
+    """A bucket (``setting`` is "") or one setting of it.
+
+    Attributes:
+        theirs: somebody else owns the bucket, so only they can mend it.
+    """
 
     role: Role = "artifacts"
     setting: str = ""
+    theirs: bool = False
 
 
 def plan(settings: S3Settings) -> list[Step]:
@@ -43,6 +48,18 @@ def plan(settings: S3Settings) -> list[Step]:
     """
     s3 = client(settings)
     return [step for role in ROLES for step in _plan_bucket(s3, Target(role, settings))]
+
+
+def report(settings: S3Settings) -> list[Step]:
+    """The plan of buckets that somebody else owns; a store that refuses or is away is told, not raised.
+
+    Whoever only looks (bootstrap in AWS) must not stop a server for what others have to mend.
+    """
+    try:
+        return plan(settings)
+    except MlflowctlError as exc:
+        target = f"bucket {settings.artifact_bucket}"
+        return [BucketStep(Action.ATTENTION, target, f"not looked at: {exc.what}", theirs=True)]
 
 
 def check(settings: S3Settings) -> list[Step]:
@@ -68,7 +85,7 @@ def _plan_bucket(s3: S3Client, target: Target) -> list[Step]:
     exists, owned = _exists(s3, target), target.settings.owned
     action = Action.UNCHANGED if exists else Action.CREATE if owned else Action.ATTENTION
     detail = "" if exists or owned else f"does not exist. {THEIRS}"
-    bucket = BucketStep(action, f"bucket {target.bucket}", detail, target.role)
+    bucket = BucketStep(action, f"bucket {target.bucket}", detail, target.role, theirs=not owned)
     if not exists and not owned:
         return [bucket]
     return [bucket, *(_plan_setting(s3, found, target, exists) for found in SETTINGS)]
@@ -77,7 +94,7 @@ def _plan_bucket(s3: S3Client, target: Target) -> list[Step]:
 def _plan_setting(s3: S3Client, found: Setting, target: Target, exists: bool) -> Step:
     def step(action: Action, detail: str = "") -> Step:
         name = f"bucket {target.bucket}: {found.name}"
-        return BucketStep(action, name, detail, target.role, found.name)
+        return BucketStep(action, name, detail, target.role, found.name, not target.settings.owned)
 
     if reason := found.not_here(target):
         return step(Action.UNSUPPORTED, reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from mlflowctl.cli.cloud.common import EnvironmentOption, environment_of
 from mlflowctl.cli.command import JsonOption, command
 from mlflowctl.console import Console
 from mlflowctl.errors import FindingsError, NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from mlflowctl.cloud.published import Published
 
 
 @command("cloud.output")
@@ -57,7 +60,6 @@ def _text(row: dict[str, Any]) -> str:
 def status(console: Console, context: EnvironmentOption = None, as_json: JsonOption = False) -> Any:
     """Show how server, load balancer, database and buckets are. Needs credentials, but no checkout."""
     from mlflowctl.cloud import environments, published
-    from mlflowctl.cloud import status as work
 
     name = context or os.environ.get("MLFLOWCTL_CONTEXT")
     if not name:
@@ -67,14 +69,24 @@ def status(console: Console, context: EnvironmentOption = None, as_json: JsonOpt
             next="mlflowctl cloud status --context prod",
         )
     environments.refuse_foreign_keys(name, os.environ)
-    found = published.get(name, _region(name))
+    return how_it_is(console, published.get(name, _region(name)))
+
+
+def how_it_is(console: Console, found: Published) -> Any:
+    """Show every part of an environment.
+
+    Raises:
+        FindingsError: a part is not as it should be.
+    """
+    from mlflowctl.cloud import status as work
+
     parts = work.look(found)
     console.table(
         ("part", "state", "detail"), [(one.name, "ok" if one.ok else "WRONG", one.detail) for one in parts]
     )
     console.result(f"  MLflow  {found.tracking_uri}")
     result = {
-        "environment": name,
+        "environment": found.environment,
         "tracking_uri": found.tracking_uri,
         "parts": [one.as_dict() for one in parts],
     }
@@ -83,7 +95,7 @@ def status(console: Console, context: EnvironmentOption = None, as_json: JsonOpt
         error = FindingsError(
             f"Not as it should be: {', '.join(wrong)}.",
             state="Nothing was changed.",
-            next=f"mlflowctl --context {name} doctor",
+            next=f"mlflowctl --context {found.environment} doctor",
         )
         error.result = result
         raise error

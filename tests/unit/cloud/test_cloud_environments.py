@@ -3,55 +3,26 @@
 from __future__ import annotations
 
 import datetime
-import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
+from tests.unit.cloud.samples import KEYS, REGION, put
 
-from mlflowctl.cloud import backend, environments, published, restore, task
+from mlflowctl import bootstrap
+from mlflowctl.cloud import backend, environments, published, restore
 from mlflowctl.cloud.project import Environment
 from mlflowctl.cloud.published import Published
-from mlflowctl.errors import AccessError, MlflowctlError, NotFoundError, UnavailableError, UsageError
-
-REGION = "eu-central-1"
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": REGION}
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in (KEYS | {"AWS_DEFAULT_REGION": REGION}).items():
-        monkeypatch.setenv(name, value)
-    with mock_aws():
-        yield
-
-
-@pytest.fixture
-def prod(aws: None) -> Published:
-    """An environment that was applied: its parameter, and its admin's password."""
-    secret = boto3.client("secretsmanager").create_secret(Name="admin", SecretString="the-password")
-    found = Published(
-        environment="prod", title="mlflow-prod", region=REGION, account="123456789012",
-        tracking_uri="https://mlflow.example.com", artifact_bucket="a", registry_bucket="r",
-        admin_secret=secret["ARN"], cluster="mlflow-prod", service="mlflow-prod",
-        command_task="arn:aws:ecs:eu-central-1:123456789012:task-definition/mlflow-prod-command:3",
-        command_logs="/mlflowctl/mlflow-prod/bootstrap", subnets=("subnet-1", "subnet-2"),
-        security_group="sg-1", target_group="arn:tg", database="mlflow-prod",
-    )  # fmt: skip
-    put(asdict(found) | {"schema": published.SCHEMA})
-    return found
-
-
-def put(document: dict[str, Any]) -> None:
-    boto3.client("ssm").put_parameter(
-        Name="/mlflowctl/prod", Value=json.dumps(document), Type="SecureString", Overwrite=True
-    )
+from mlflowctl.environment import client_variables
+from mlflowctl.errors import (
+    AccessError,
+    MlflowctlError,
+    NotFoundError,
+    UsageError,
+)
+from mlflowctl.plan import Action
 
 
 def test_the_parameter_is_all_that_a_context_needs(prod: Published):
@@ -63,7 +34,7 @@ def test_the_parameter_is_all_that_a_context_needs(prod: Published):
     assert "the-password" not in repr(found)
     assert found.s3 is not None
     assert (found.s3.endpoint_url, found.s3.access_key_id, found.s3.owned) == (None, None, False)
-    assert (found.s3.artifact_bucket, found.s3.registry_bucket) == ("a", "r")
+    assert (found.s3.artifact_bucket, found.s3.registry_bucket) == ("artifacts", "registry")
     assert found.database is None, "only the server reaches it"
     assert not found.is_local
 
@@ -129,63 +100,37 @@ def test_another_releases_parameter_is_refused(prod: Published, damage: dict[str
         published.get("prod", REGION)
 
 
-def test_a_command_in_the_vpc_is_one_task_of_the_servers_image_network_and_role(prod: Published):
-    assert task.request(prod, ["bootstrap", "--json"], "ana") == {
-        "cluster": "mlflow-prod",
-        "taskDefinition": prod.command_task,
-        "launchType": "FARGATE",
-        "count": 1,
-        "startedBy": "ana",
-        "propagateTags": "TASK_DEFINITION",
-        "networkConfiguration": {
-            "awsvpcConfiguration": {
-                "subnets": ["subnet-1", "subnet-2"],
-                "securityGroups": ["sg-1"],
-                "assignPublicIp": "DISABLED",
-            }
-        },
-        "overrides": {"containerOverrides": [{"name": "mlflowctl", "command": ["bootstrap", "--json"]}]},
-    }
+def test_clients_get_names_of_buckets_but_no_keys_of_aws(prod: Published):
+    context = environments.context("prod", KEYS)
+    assert context is not None
+    found = client_variables(context, with_s3=True)
+    assert found["MLFLOWCTL_ARTIFACT_BUCKET"] == "artifacts"
+    assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "MLFLOW_S3_ENDPOINT_URL"} & set(found)
 
 
-class Ecs:
-    """ECS as the task runner meets it: the request is kept, the answers are given."""
-
-    def __init__(self, started: dict[str, Any], states: list[str], container: dict[str, Any]) -> None:
-        self.started, self.states, self.container = started, iter(states), container
-        self.asked: dict[str, Any] = {}
-
-    def run_task(self, **request: Any) -> dict[str, Any]:
-        self.asked = request
-        return self.started
-
-    def describe_tasks(self, **_: Any) -> dict[str, Any]:
-        task = {"taskArn": "arn:aws:ecs:r:1:task/c/77", "lastStatus": next(self.states)}
-        return {"tasks": [task | {"containers": [{"name": "mlflowctl", **self.container}]}]}
-
-    def get_log_events(self, **asked: Any) -> dict[str, Any]:
-        assert asked["logStreamName"] == "task/mlflowctl/77"
-        return {"events": [{"message": "Nothing to do."}]}
+def test_what_is_wrong_with_terraforms_buckets_is_told_and_does_not_stop_bootstrap(prod: Published):
+    boto3.client("s3").create_bucket(
+        Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    context = environments.context("prod", KEYS)
+    assert context is not None
+    steps = bootstrap.plan(context)
+    told = {step.target: step.detail for step in steps if step.action is Action.ATTENTION}
+    assert told["bucket registry"] == "does not exist. Terraform owns this bucket: mlflowctl cloud plan"
+    assert "bucket artifacts: versioning" in told
+    assert list(bootstrap.attention(steps)) == []
+    assert [step for step in steps if step.effective] == []
 
 
-STARTED = {"tasks": [{"taskArn": "arn:aws:ecs:r:1:task/c/77"}], "failures": []}
+def test_a_store_that_refuses_does_not_stop_bootstrap_either(prod: Published, monkeypatch):
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AccessError("S3 says no.")
 
-
-def test_a_task_is_followed_to_its_end(prod: Published, monkeypatch: pytest.MonkeyPatch):
-    ecs = Ecs(STARTED, ["PENDING", "RUNNING", "RUNNING", "STOPPED"], {"exitCode": 6})
-    monkeypatch.setattr(task.aws, "client", lambda service, region: ecs)
-    said: list[str] = []
-    ended = task.run(prod, ["bootstrap"], said.append, poll=0)
-    assert (ended.code, ended.lines) == (6, ("Nothing to do.",))
-    assert ecs.asked == task.request(prod, ["bootstrap"])
-    assert [line.strip() for line in said[1:]] == ["pending", "running", "stopped"]
-
-
-def test_a_task_that_finds_no_place_says_why(prod: Published, monkeypatch: pytest.MonkeyPatch):
-    ecs = Ecs({"tasks": [], "failures": [{"reason": "RESOURCE:FARGATE"}]}, [], {})
-    monkeypatch.setattr(task.aws, "client", lambda service, region: ecs)
-    with pytest.raises(UnavailableError, match="RESOURCE:FARGATE"):
-        task.run(prod, ["bootstrap"], print, poll=0)
+    monkeypatch.setattr(bootstrap.buckets, "plan", refuse)
+    context = environments.context("prod", KEYS)
+    assert context is not None
+    assert [step.detail for step in bootstrap.plan(context)] == ["not looked at: S3 says no."]
+    assert list(bootstrap.attention(bootstrap.plan(context))) == []
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-11-24T21:55:00", "2999-01-01T00:00:00Z"])
