@@ -137,7 +137,7 @@ def lower_bound(grown: Array, family: Bets, information: float, alpha: float) ->
         bound += max(step, 0.0)
         if step < 1e-12:
             break
-    return bound
+    return float(bound)
 
 
 def stacked(rows: list[Any]) -> Array:

@@ -53,7 +53,7 @@ def rate_difference(
 
 
 def cells_of(steps: Sequence[Step[Counts]]) -> tuple[Array, Array]:
-    """Counts as arrays: (steps, 4) of challenger hit and miss, champion hit and miss; and the shares (steps,)."""
+    """Challenger hit and miss, champion hit and miss, shape (steps, 4); and the shares, shape (steps,)."""
     cells = [
         (
             step.challenger.hits,
@@ -84,7 +84,7 @@ def grown(cells: Array, shares: Array, family: Bets, side: int) -> Array:
 def log_evidence(
     cells: Array, shares: Array, difference: float, side: int, expected: float | None = None
 ) -> Array:
-    """log of the evidence that the difference is above (side 1) or below (side -1) ``difference``, at many looks.
+    """log of the evidence that the difference is above ``difference`` (or below it), at many looks at once.
 
     It rejects where it is at least log(1/alpha): exactly where the bound of :func:`rate_difference` has
     passed ``difference``.
@@ -93,7 +93,7 @@ def log_evidence(
         cells: as of :func:`cells_of`, shape (..., steps, 4).
         shares: shape (steps,).
         difference: challenger - champion.
-        side: 1 or -1.
+        side: 1 for above, -1 for below.
         expected: see :func:`rate_difference`.
 
     Returns:
