@@ -14,7 +14,7 @@ BIN := .venv/bin
 demo: .venv/.installed ## the main job on the embedded stack
 	$(BIN)/mlflowctl demo
 
-test: lint ## everything that runs on this machine; AWS is a target of its own while it is being built
+test: lint ## everything but the Terraform modules, which take twenty minutes more (test-cloud)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/terraform tests
 
 test-cloud: .venv/.installed ## Terraform modules and `mlflowctl cloud`, on an emulator
