@@ -95,13 +95,13 @@ def growth(sums: Array, table: Array, allowed: npt.NDArray[np.bool_], seen: Arra
     return np.where(dropped, -np.inf, grown)
 
 
-def log_wealth(grown: Array, family: Bets, information: Array | float, difference: float) -> Array:
+def log_wealth(grown: Array, family: Bets, information: Array | float, difference: Array | float) -> Array:
     """log of the average of all bets against "the weighted mean difference is at most ``difference``".
 
     Args:
         grown: shape (..., bets).
         information: Σ of the weights, shape (...).
-        difference: the hypothesis.
+        difference: the hypothesis, shape (...) or one for all.
     """
     expected = np.multiply.outer(np.asarray(information, dtype=np.float64) * difference, family.size)
     found: Array = logsumexp(grown - expected + family.log_weight, axis=-1)

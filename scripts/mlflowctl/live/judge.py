@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mlflowctl.live.means import bounded_difference, unbounded_difference
 from mlflowctl.live.mismatch import Mismatch
-from mlflowctl.live.quantiles import Latency, quantile, quantile_difference
+from mlflowctl.live.quantiles import Latency, each_quantile, quantile_difference
 from mlflowctl.live.rates import rate_difference
 from mlflowctl.live.sums import Counts, Moments, Step, seen_by, weighted_means
 from mlflowctl.registry.gates import wording
@@ -95,12 +95,8 @@ def judge_latency(metric: Metric, steps: Sequence[Latency], level: float, terms:
     seen = sum(one.champion.seen for one in steps), sum(one.challenger.seen for one in steps)
     values = 0.0, 0.0
     if interval is not None:
-        old, new = [one.champion for one in steps], [one.challenger for one in steps]
-        weights = [one.share for one in steps], [1 - one.share for one in steps]
-        values = (
-            quantile(old, weights[0], level, terms.alpha / 2).estimate,
-            quantile(new, weights[1], level, terms.alpha / 2).estimate,
-        )
+        old, new = each_quantile(steps, level, terms.alpha / 2)
+        values = old.estimate, new.estimate
     return _judged(metric, interval, values, seen, terms)
 
 

@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from mlflowctl.live.bets import Array, Bets, bets, growth, lower_bound, stacked
 from mlflowctl.live.sums import Moments, Step, seen_by, weighted_means
-from mlflowctl.registry.gates.intervals import MIN_PER_ARM, sequence_factor, unskewed
+from mlflowctl.registry.gates.intervals import sequence_factor, unskewed
 from mlflowctl.registry.verdict import Interval
 
 BOUNDED = "empirical-Bernstein confidence sequence (exact, valid at every look)"
 UNBOUNDED = "asymptotic confidence sequence (valid at every look, for many outcomes)"
 NEAR_RUIN = 0.95
+MANY = 1000  # outcomes of each variant in a step; with 100 skewed outcomes missed twice as often as alpha
 
 
 def bounded_difference(
@@ -105,7 +106,7 @@ def unbounded_difference(steps: Sequence[Step[Moments]], alpha: float) -> Interv
     The mean difference within each step, weighted as everywhere here; the asymptotic confidence sequence with
     a normal mixture (Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2024, "Time-uniform central limit theory
     and asymptotic confidence sequences"), widened for skewness (Hall 1992). It assumes independent outcomes
-    with a little more than a variance (2 + δ moments) and says nothing of a first few hundred: with tails
+    with a little more than a variance (2 + δ moments) and says nothing of the first ``MANY``: with tails
     heavier than that, or one outcome that outweighs all others, it is too narrow. Prefer a cap and
     :func:`bounded_difference`.
 
@@ -114,14 +115,14 @@ def unbounded_difference(steps: Sequence[Step[Moments]], alpha: float) -> Interv
         alpha: error of each bound, over all looks together.
 
     Returns:
-        None until one step has ``MIN_PER_ARM`` outcomes of each variant; smaller steps are left out.
+        None until one step has ``MANY`` outcomes of each variant; smaller steps are left out.
 
     Raises:
         ValueError: alpha is outside 0 to 1.
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha}, not within 0 to 1")
-    kept = [s for s in steps if min(s.champion.seen, s.challenger.seen) >= MIN_PER_ARM]
+    kept = [s for s in steps if min(s.champion.seen, s.challenger.seen) >= MANY]
     weight = math.fsum(step.information for step in kept)
     if weight == 0:
         return None

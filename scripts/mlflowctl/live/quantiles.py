@@ -64,17 +64,20 @@ def quantile_difference(steps: Sequence[Latency], level: float, alpha: float) ->
     Raises:
         ValueError: level or alpha outside 0 to 1.
     """
-    sides = [[step.challenger for step in steps], [step.champion for step in steps]]
-    if not all(sum(one.seen for one in histograms) for histograms in sides):
+    seen = sum(step.champion.seen for step in steps), sum(step.challenger.seen for step in steps)
+    if not all(seen):
         return None
-    weights = stacked([1 - step.share for step in steps]), stacked([step.share for step in steps])
-    new, old = (
-        quantile(histograms, weight, level, alpha / 2)
-        for histograms, weight in zip(sides, weights, strict=True)
-    )
-    rows = sum(one.seen for histograms in sides for one in histograms)
+    old, new = each_quantile(steps, level, alpha / 2)
+    rows = sum(seen)
     estimate = new.estimate - old.estimate
     return Interval(estimate, new.low - old.high, new.high - old.low, alpha, METHOD, rows)
+
+
+def each_quantile(steps: Sequence[Latency], level: float, alpha: float) -> tuple[Quantile, Quantile]:
+    """The quantile of the champion and of the challenger; arguments as of :func:`quantile`."""
+    shares = stacked([step.share for step in steps])
+    old = quantile([step.champion for step in steps], shares, level, alpha)
+    return old, quantile([step.challenger for step in steps], 1 - shares, level, alpha)
 
 
 def quantile(histograms: Sequence[Histogram], weights: Array, level: float, alpha: float) -> Quantile:

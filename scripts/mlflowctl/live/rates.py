@@ -82,7 +82,7 @@ def grown(cells: Array, shares: Array, family: Bets, side: int) -> Array:
 
 
 def log_evidence(
-    cells: Array, shares: Array, difference: float, side: int, expected: float | None = None
+    cells: Array, shares: Array, difference: Array | float, side: int, expected: float | None = None
 ) -> Array:
     """log of the evidence that the difference is above ``difference`` (or below it), at many looks at once.
 
@@ -92,7 +92,7 @@ def log_evidence(
     Args:
         cells: as of :func:`cells_of`, shape (..., steps, 4).
         shares: shape (steps,).
-        difference: challenger - champion.
+        difference: challenger - champion, shape (...) or one for all.
         side: 1 for above, -1 for below.
         expected: see :func:`rate_difference`.
 
