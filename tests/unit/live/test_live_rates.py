@@ -204,16 +204,16 @@ class TestMeanDifference:
         with pytest.raises(ValueError, match="do not exist"):
             means.bounded_difference([], 0.05, 1, 1)
 
-    def test_the_asymptotic_one_waits_for_a_hundred_outcomes_of_each(self):
+    def test_the_asymptotic_one_waits_for_a_thousand_outcomes_of_each(self):
         random = np.random.default_rng(4)
-        old, new = Moments.of(random.normal(size=1000)), Moments.of(random.normal(size=99))
+        old, new = Moments.of(random.normal(size=9000)), Moments.of(random.normal(size=999))
         assert means.unbounded_difference([Step(1, 0.1, old, new)], 0.05) is None
 
     def test_the_asymptotic_one_is_the_offline_one_for_a_single_step(self):
         from mlflowctl.registry.gates.intervals import independent_means
 
         random = np.random.default_rng(5)
-        old, new = random.normal(size=4000), 0.1 + random.normal(size=400)
+        old, new = random.normal(size=9000), 0.1 + random.normal(size=1000)
         live = means.unbounded_difference([Step(1, 0.1, Moments.of(old), Moments.of(new))], 0.05)
         offline = independent_means(old, new, 0.05)
         assert (live.estimate, live.low, live.high) == pytest.approx(
