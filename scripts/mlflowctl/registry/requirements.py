@@ -13,11 +13,15 @@ from mlflowctl.registry.registration import tampered
 from mlflowctl.registry.verdict import Verdict
 
 
+class UnfinishedError(ConflictError):
+    """Somebody's move has begun and has not ended."""
+
+
 def refuse_unfinished(model: str, state: dict[str, Any]) -> None:
     """Refuse to plan on a move that somebody has begun: what serves may change at any moment."""
     left = state["open"]
     if left:
-        raise ConflictError(
+        raise UnfinishedError(
             f"{left['actor']['name']} began to {left['move']} v{left['version']} of model {model!r} at "
             f"{left['at']}, and that is not finished.",
             state="Nothing was changed by this command.",

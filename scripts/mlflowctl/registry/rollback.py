@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from mlflowctl.registry.ledger import Chained, now, quoted
 from mlflowctl.registry.moves import Move
 from mlflowctl.registry.port import BREAK_GLASS_TAG, VALIDATION_STATUS, Version
 from mlflowctl.registry.registration import tampered
-from mlflowctl.registry.requirements import named, refuse_unfinished
+from mlflowctl.registry.requirements import UnfinishedError, named, refuse_unfinished
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,26 @@ def plan(desk: Desk, model: str, expect: int | None) -> Move | NothingToDo:
         raise _nowhere(model, f"the ledger knows no good champion before v{champion.version}")
     digest = next((one.get("digest") for one in state["reigns"] if one["version"] == target.version), None)
     return _move(model, target.version, champion.version, digest)
+
+
+def plan_settled(desk: Desk, model: str, expect: int | None, *, wait: float) -> Move | NothingToDo:
+    """Like :func:`plan`, once nobody's move is open; one that begins between the two looks is waited for too.
+
+    Args:
+        desk, model, expect: as for :func:`plan`.
+        wait: seconds to wait for others.
+
+    Raises:
+        ConflictError: others were still at it when the time was over; and what :func:`plan` raises.
+    """
+    until = time.monotonic() + wait
+    while True:
+        settle(desk, model, wait=wait)
+        try:
+            return plan(desk, model, expect)
+        except UnfinishedError:
+            if time.monotonic() > until:
+                raise
 
 
 def _target(desk: Desk, model: str, state: dict[str, Any], champion: int) -> Version | None:

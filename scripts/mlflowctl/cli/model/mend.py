@@ -78,13 +78,12 @@ def rollback(
     if break_glass:
         reason_needed(reason, "--break-glass")
     desk = desk_to_change(console, context, data_dir)
-    if not (break_glass or dry_run):
-        work.settle(desk, name, wait=lease_wait)
-    move = (
-        work.plan_break_glass(desk, name, expect_champion)
-        if break_glass
-        else work.plan(desk, name, expect_champion)
-    )
+    if break_glass:
+        move = work.plan_break_glass(desk, name, expect_champion)
+    elif dry_run:
+        move = work.plan(desk, name, expect_champion)
+    else:
+        move = work.plan_settled(desk, name, expect_champion, wait=lease_wait)
     if isinstance(move, work.NothingToDo):
         if dry_run:
             return print_steps(console, [], exit_code=exit_code)
