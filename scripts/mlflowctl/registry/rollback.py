@@ -16,9 +16,9 @@ from mlflowctl.errors import (
     NotFoundError,
     UnavailableError,
 )
-from mlflowctl.registry import ledger_state, lifecycle, moves
+from mlflowctl.registry import ledger_state, moves
 from mlflowctl.registry.desk import Desk
-from mlflowctl.registry.ledger import Chained, now, quoted
+from mlflowctl.registry.ledger import Chained, quoted
 from mlflowctl.registry.moves import Move
 from mlflowctl.registry.port import BREAK_GLASS_TAG, VALIDATION_STATUS, Version
 from mlflowctl.registry.registration import tampered
@@ -52,7 +52,7 @@ def plan(desk: Desk, model: str, expect: int | None) -> Move | NothingToDo:
     """
     champion = desk.registry.champion(model)
     if champion is None:
-        raise _nowhere(model, "it has no champion")
+        raise nowhere(model, "it has no champion")
     with naming_break_glass(model):
         state = desk.head(model).state
     refuse_unfinished(model, state)
@@ -68,9 +68,9 @@ def plan(desk: Desk, model: str, expect: int | None) -> Move | NothingToDo:
         )
     target = _target(desk, model, state, champion.version)
     if target is None:
-        raise _nowhere(model, f"the ledger knows no good champion before v{champion.version}")
+        raise nowhere(model, f"the ledger knows no good champion before v{champion.version}")
     digest = next((one.get("digest") for one in state["reigns"] if one["version"] == target.version), None)
-    return _move(model, target.version, champion.version, digest)
+    return move_to(model, target.version, champion.version, digest)
 
 
 def plan_settled(desk: Desk, model: str, expect: int | None, *, wait: float) -> Move | NothingToDo:
@@ -152,7 +152,8 @@ def _already(state: dict[str, Any], champion: int, expect: int | None) -> Nothin
     )
 
 
-def _move(model: str, target: int, champion: int, digest: str | None = None) -> Move:
+def move_to(model: str, target: int, champion: int, digest: str | None = None) -> Move:
+    """The move from version ``champion`` back to ``target``; ``digest`` is what was registered of it."""
     return Move(
         verb="rollback",
         model=model,
@@ -165,7 +166,8 @@ def _move(model: str, target: int, champion: int, digest: str | None = None) -> 
     )
 
 
-def _nowhere(model: str, why: str) -> IllegalMoveError:
+def nowhere(model: str, why: str) -> IllegalMoveError:
+    """The refusal where there is no version to go back to."""
     return IllegalMoveError(
         f"There is nothing to roll model {model!r} back to: {why}.",
         state="Nothing was changed.",
@@ -261,46 +263,6 @@ def execute(desk: Desk, move: Move, reason: str, *, wait: float) -> Chained | No
             )
         moves.forget_glass(desk, champion)
         return moves.execute(desk, move, reason, lease, head)
-
-
-def plan_break_glass(desk: Desk, model: str, expect: int | None) -> Move | NothingToDo:
-    """Without the object store: back to the version that alias ``previous`` names; reads the registry alone.
-
-    Raises:
-        IllegalMoveError: there is no such version, or it was rolled back from.
-        ConflictError: another version than the expected one is champion.
-    """
-    champion, target = desk.registry.champion(model), desk.registry.previous(model)
-    if champion is None:
-        raise _nowhere(model, "it has no champion")
-    glass = broken_glass(champion)
-    if glass and expect in (None, glass["from"]):
-        return NothingToDo(champion.version, f"{glass['actor']['name']} did it at {glass['at']}.")
-    if expect is not None and champion.version != expect:
-        raise ConflictError(
-            f"The champion of model {model!r} is v{champion.version}, not v{expect}.",
-            state="Nothing was changed.",
-            next=f"mlflowctl model status {quoted(model)}",
-        )
-    if target is None or target.version == champion.version:
-        raise _nowhere(model, "alias previous names no other version")
-    if target.status == "failed":
-        raise _nowhere(model, f"alias previous names v{target.version}, which failed or was rolled back from")
-    lifecycle.require("rollback", target)
-    return _move(model, target.version, champion.version)
-
-
-def break_glass(desk: Desk, move: Move, reason: str) -> None:
-    """Do it: the database arbitrates, and ``reconcile`` brings it into the ledger later.
-
-    The intent stands as a tag on the target before the switch.
-    """
-    who = desk.actor.as_dict()
-    facts = {"from": move.champion, "to": move.version, "actor": who, "reason": reason, "at": now()}
-    desk.registry.tag(move.model, move.version, BREAK_GLASS_TAG, json.dumps(facts))
-    desk.registry.move(move.model, move.version, "Production", timeout=20.0)
-    for version, key, value in move.tags:
-        desk.registry.tag(move.model, version, key, value)
 
 
 def broken_glass(version: Version) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mlflowctl.registry import break_glass as glass
 from mlflowctl.registry import ledger_state, moves, promotion, reconcile, registration, rollback, staging
 from mlflowctl.registry.actor import Actor
 from mlflowctl.registry.desk import Desk
@@ -131,10 +132,10 @@ def roll_back_by(desk: Desk, move: Move) -> str:
 
 
 def break_glass(desk: Desk, model: str, expect: int | None) -> str:
-    move = rollback.plan_break_glass(desk, model, expect)
+    move = glass.plan(desk, model, expect)
     if isinstance(move, rollback.NothingToDo):
         return "nothing to do"
-    rollback.break_glass(desk, move, "the object store is down")
+    glass.execute(desk, move, "the object store is down")
     return "done"
 
 

@@ -70,6 +70,7 @@ def rollback(
     as_json: JsonOption = False,
 ) -> Any:
     """Go back to the last good champion. The version rolled back from is never chosen again by this."""
+    from mlflowctl.registry import break_glass as glass
     from mlflowctl.registry import rollback as work
     from mlflowctl.registry.ledger import quoted
 
@@ -79,7 +80,7 @@ def rollback(
         reason_needed(reason, "--break-glass")
     desk = desk_to_change(console, context, data_dir)
     if break_glass:
-        move = work.plan_break_glass(desk, name, expect_champion)
+        move = glass.plan(desk, name, expect_champion)
     elif dry_run:
         move = work.plan(desk, name, expect_champion)
     else:
@@ -93,7 +94,7 @@ def rollback(
     ask(console, move, f"Roll {name} back, v{move.champion} → v{move.version}?", yes=yes)
     text = f"{name}: v{move.champion} → v{move.version}"
     if break_glass:
-        work.break_glass(desk, move, reason)
+        glass.execute(desk, move, reason)
         console.progress(
             "The ledger does not know of it yet. When the object store is back: "
             f"mlflowctl model reconcile {quoted(name)}"
