@@ -183,6 +183,26 @@ def test_what_moves_nothing_changes_nothing(kind):
     assert story.add(kind, version=9).state == before
 
 
+def test_the_share_is_the_last_one_until_champion_or_challenger_changes():
+    story = two_champions().move("stage", 3, champion=2)
+    assert story.state["traffic"] is None
+    story.add("traffic", share=0.05, champion=2, challenger=3)
+    story.add("traffic", share=0.25, champion=2, challenger=3)
+    assert story.state["traffic"]["share"] == 0.25
+    story.add("live", event="advanced")
+    assert (story.state["live"]["event"], story.state["traffic"]["share"]) == ("advanced", 0.25)
+    story.move("promote", 3, champion=2)
+    assert story.state["traffic"] is None
+    assert story.state["live"]["event"] == "advanced"
+
+
+def test_a_rollback_beside_a_challenger_ends_its_share():
+    story = two_champions().move("stage", 3, champion=2)
+    story.add("traffic", share=0.05, champion=2, challenger=3)
+    story.move("rollback", 1, champion=2)
+    assert (story.state["challenger"], story.state["traffic"]) == (3, None)
+
+
 def test_every_kind_is_told_here():
     source = open(__file__).read()  # noqa: PTH123, SIM115
     assert not [kind for kind in ledger_state.KINDS if f'"{kind}"' not in source]

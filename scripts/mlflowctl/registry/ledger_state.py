@@ -13,7 +13,7 @@ State = dict[str, Any]
 
 # Raise it with every change to what an entry does to the state: entries of an earlier release keep theirs,
 # and the audit does not hold them against the present rules.
-FOLD = 1
+FOLD = 2
 
 # A rollback never goes further back than this many champions; the ledger itself keeps all.
 REIGNS = 50
@@ -28,8 +28,11 @@ INTENT, DONE, ABORTED = "intent", "done", "aborted"
 FROZEN, UNFROZEN = "frozen", "unfrozen"
 OBSERVED = "observed"  # somebody else changed the registry; recorded afterwards
 LEASE_BROKEN = "lease-broken"
+TRAFFIC = "traffic"  # the challenger's share of the live requests from here on; its number names the step
+LIVE = "live"  # what the controller of a live test saw or did
 KINDS = (
     REGISTERED, VALIDATED, APPROVED, INTENT, DONE, ABORTED, FROZEN, UNFROZEN, OBSERVED, LEASE_BROKEN,
+    TRAFFIC, LIVE,
 )  # fmt: skip
 
 
@@ -48,6 +51,8 @@ def empty() -> State:
         "candidates": {},
         "rolled_back": None,
         "keep": 5,
+        "traffic": None,
+        "live": None,
     }
 
 
@@ -80,6 +85,11 @@ def fold(state: State, kind: str, number: int, at: str, actor: dict[str, str], b
         _validated(after, number, actor, body)
     elif kind == APPROVED:
         _approved(after, at, actor, body)
+    elif kind in (TRAFFIC, LIVE):
+        after[kind] = {"number": number, "at": at, **body}
+    # A share was decided on for these two versions; for others nobody has decided yet.
+    if (after["champion"], after["challenger"]) != (state.get("champion"), state.get("challenger")):
+        after["traffic"] = None
     return after
 
 

@@ -1,0 +1,1 @@
+"""Serving a registered model: the champion, and beside it the challenger with its share of the requests."""
