@@ -8,39 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Direction = Literal["higher", "lower"]
-Role = Literal["primary", "guardrail", "threshold"]
-Rule = Literal["superior", "non-inferior"]
+from mlflowctl.registry.live_policy import Live
+from mlflowctl.registry.policy_metric import Direction, Metric, Role, Rule
 
-
-@dataclass(frozen=True)
-class Metric:
-    """One metric on the holdout, or one business metric.
-
-    Attributes:
-        name: as reports show it.
-        direction: which way is better.
-        role: ``primary`` (must outperform the champion), ``guardrail`` (must not be worse by more than the
-            margin), ``threshold`` (is only held against the absolute threshold).
-        rule: ``superior`` or ``non-inferior``; follows from the role unless a primary metric asks for less.
-        margin: in the metric's own unit, 0 or more. Non-inferior: by how much worse is still accepted.
-            Superior: by how much better it must be.
-        threshold: the worst value that is accepted at all; None for none.
-        function: a scikit-learn metric (``roc_auc``, ``accuracy``, …) or ``package.module:function``.
-    """
-
-    name: str
-    direction: Direction
-    role: Role
-    rule: Rule = "non-inferior"
-    margin: float = 0.0
-    threshold: float | None = None
-    function: str = ""
-
-    @property
-    def sign(self) -> int:
-        """+1 if higher is better, -1 if lower is."""
-        return 1 if self.direction == "higher" else -1
+__all__ = ["Business", "Checks", "Direction", "Holdout", "Metric", "Policy", "Role", "Rule"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +81,7 @@ class Policy:
         alpha: the chance, at most, that one gate passes what it must not.
         seed: of everything random in the gates.
         auto_stage: register also stages, when the thresholds of the run's metrics hold.
-        live_share: the challenger's share of live traffic, 0 to 0.5.
+        live: live traffic: the ramp, and what is judged while it runs.
         approvals: how many people other than the proposer must approve.
         keep_archived: how many of the last champions are protected from deletion.
         folder: where relative paths start.
@@ -125,7 +96,7 @@ class Policy:
     alpha: float = 0.05
     seed: int = 0
     auto_stage: bool = False
-    live_share: float = 0.05
+    live: Live = field(default_factory=Live)
     approvals: int = 0
     keep_archived: int = 5
     folder: str = "."
@@ -133,3 +104,8 @@ class Policy:
     @property
     def primary(self) -> tuple[Metric, ...]:
         return tuple(one for one in (*self.metrics, *self.business) if one.role == "primary")
+
+    @property
+    def live_share(self) -> float:
+        """The challenger's share that live traffic starts with, above 0 and at most 0.5."""
+        return self.live.share

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflowctl.errors import UsageError
+from mlflowctl.registry.live_policy import ERROR_RATE, Live, LiveMetric, RampStep
 from mlflowctl.registry.policy import Business, Checks, Holdout, Metric, Policy
 from mlflowctl.registry.policy_problems import examine, problems
 from mlflowctl.registry.policy_rules import did_you_mean, function_of, known_direction, rule_of
@@ -112,7 +113,7 @@ def _policy(model: str, section: Mapping[str, Any], folder: str) -> Policy:
         alpha=float(section.get("alpha", Policy.alpha)),
         seed=int(section.get("seed", Policy.seed)),
         auto_stage=section.get("auto_stage", Policy.auto_stage),
-        live_share=float(section.get("live", {}).get("share", Policy.live_share)),
+        live=_live(section.get("live", {})),
         approvals=int(section.get("approvals", Policy.approvals)),
         keep_archived=int(section.get("keep_archived", Policy.keep_archived)),
         folder=folder,
@@ -161,6 +162,34 @@ def _checks(item: Mapping[str, Any]) -> Checks:
     )
 
 
+def _live(item: Mapping[str, Any]) -> Live:
+    steps = [RampStep(float(one["share"]), float(one["minutes"])) for one in item.get("steps", ())]
+    metrics = [_live_metric(one) for one in item.get("metrics", ())]
+    if not any(one.source == "errors" for one in metrics):
+        metrics.insert(0, ERROR_RATE)
+    return Live(
+        steps=tuple(steps) or (RampStep(float(item.get("share", Live().share))),),
+        minimum=int(item.get("minimum", Live.minimum)),
+        sticky=item.get("sticky", Live.sticky),
+        promote=item.get("promote", Live.promote),
+        bake_minutes=float(item.get("bake_minutes", Live.bake_minutes)),
+        metrics=tuple(metrics),
+    )
+
+
+def _live_metric(item: Mapping[str, Any]) -> LiveMetric:
+    bounds = item.get("bounds")
+    return LiveMetric(
+        **_common(item),
+        direction=item.get("direction", "lower"),
+        source=item["source"],
+        quantile=float(item.get("quantile", LiveMetric.quantile)),
+        bounds=(float(bounds[0]), float(bounds[1])) if bounds else None,
+        window_minutes=float(item.get("window_minutes", LiveMetric.window_minutes)),
+        **{key: item[key] for key in ("data", "missing", "id_column", "value_column") if key in item},
+    )
+
+
 def _digest(policy: Policy) -> str:
     """SHA-256 (hex) of what a policy means.
 
@@ -168,9 +197,24 @@ def _digest(policy: Policy) -> str:
     defaults written out change nothing, nor does the folder in which the file lies.
     """
     meaning = asdict(policy)
-    del meaning["digest"], meaning["folder"]
+    for key in ("digest", "folder", "live"):
+        del meaning[key]
     for key in ("metrics", "business"):
         meaning[key] = sorted(meaning[key], key=lambda one: str(one["name"]))
     meaning["checks"]["custom"] = sorted(meaning["checks"]["custom"])
+    meaning |= _live_meaning(policy.live)
     canonical = json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _live_meaning(live: Live) -> dict[str, Any]:
+    """Live traffic's part of the digest: the share, and of the rest what is not the default.
+
+    A policy that asks for a share alone keeps the digest that it had before there was a ramp, and with it its
+    evidence and approvals.
+    """
+    meant, usual = asdict(live), asdict(Live(steps=(RampStep(live.share),)))
+    for one in (meant, usual):
+        one["metrics"] = sorted(one["metrics"], key=lambda metric: str(metric["name"]))
+    more = {key: value for key, value in meant.items() if value != usual[key]}
+    return {"live_share": live.share, **({"live": more} if more else {})}

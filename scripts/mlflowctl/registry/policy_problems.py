@@ -107,6 +107,8 @@ def _message(error: Any) -> str:
         "minLength": "Must not be empty.",
         "maxLength": f"Must not be longer than {limit} characters.",
         "minProperties": "Must hold at least one entry.",
+        "minItems": f"Must hold at least {limit} entr{'y' if limit == 1 else 'ies'}.",
+        "maxItems": f"Must hold at most {limit} entries.",
         "uniqueItems": "Names something twice.",
     }
     if error.validator == "type":

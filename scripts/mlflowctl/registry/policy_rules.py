@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mlflowctl.registry.live_rules import check_live
 from mlflowctl.registry.policy import Direction
 from mlflowctl.registry.policy_yaml import Document, Path, spelled
 
@@ -81,6 +82,7 @@ def check_model(document: Document, path: Path, policy: Mapping[str, Any], meant
             (_check_metric if key == "metrics" else _check_business)(document, where, item, meant)
     _check_location(document, (*path, "holdout"), policy.get("holdout"), "data")
     _check_custom(document, (*path, "checks", "custom"), policy.get("checks"))
+    check_live(document, (*path, "live"), policy.get("live"), meant)
 
 
 def _meant(path: Path, meant: set[Path]) -> bool:
