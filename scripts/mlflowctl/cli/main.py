@@ -9,7 +9,20 @@ from typing import Annotated, Any
 import typer
 
 from mlflowctl import __version__
-from mlflowctl.cli import backup, bootstrap, cloud, demo, doctor, model, policy, smoke, stack, upgrade, user
+from mlflowctl.cli import (
+    backup,
+    bootstrap,
+    cloud,
+    demo,
+    doctor,
+    model,
+    policy,
+    serve,
+    smoke,
+    stack,
+    upgrade,
+    user,
+)
 from mlflowctl.cli import compose as compose_commands
 from mlflowctl.cli import config as config_commands
 from mlflowctl.cli.command import EXIT_CODES, ContextOption, DataDirOption, fail
@@ -33,6 +46,7 @@ for group in (
     upgrade,
     demo,
     model,
+    serve,
     policy,
     user,
     compose_commands,

@@ -1,5 +1,7 @@
 """The image's entrypoint: ``serve`` becomes the MLflow server, everything else is a command of mlflowctl.
 
+``serve-model NAME`` is ``mlflowctl serve NAME``.
+
 ``docker run … IMAGE doctor --json`` is ``mlflowctl doctor --json`` on the platform around the container.
 """
 
@@ -26,6 +28,8 @@ def main() -> None:
             from mlflowctl.container.serve import serve
 
             serve(os.environ)
+        if words[:1] == ["serve-model"]:  # `serve` alone is the tracking server here
+            sys.argv[1] = "serve"
         if words[:1] == ["bootstrap"] and not QUESTIONS & set(words):
             _wait(console)
     except MlflowctlError as exc:

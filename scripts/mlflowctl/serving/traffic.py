@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlflowctl.errors import ConflictError, IllegalMoveError, UsageError
+from mlflowctl.plan import Action, Step
 from mlflowctl.registry import ledger_state
 
 if TYPE_CHECKING:
@@ -61,6 +62,44 @@ def read(desk: Desk, model: str) -> Traffic:
     return of_state(desk.head(model).state)
 
 
+def parse(text: str) -> float:
+    """A share as people write it: ``5%``, ``5 %``, ``0.05``.
+
+    Raises:
+        UsageError: it is none, or not within 0 to 0.5.
+    """
+    number = text.strip().removesuffix("%").strip()
+    try:
+        share = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= MOST:
+        raise _no_share(text)
+    return share
+
+
+def _no_share(text: str) -> UsageError:
+    return UsageError(
+        f"A challenger's share is 0 to {MOST:.0%} of the requests, not {text!r}.",
+        state="Nothing was changed.",
+        next="mlflowctl model traffic NAME --challenger 5%",
+    )
+
+
+def steps(desk: Desk, model: str, now: Traffic, share: float, mode: str, sticky: bool) -> list[Step]:
+    """What setting a share would change; empty if all is so already."""
+    champion, challenger = _serving(desk, model, share)
+    wanted = (share, mode if share else "split", sticky if share else False, champion, challenger)
+    if wanted == (now.share, now.mode, now.sticky, now.champion, now.challenger):
+        return []
+    if share == 0 and now.share == 0:
+        return []
+    how = "gets copies of" if mode == "shadow" else "gets"
+    more = ", sticky" if sticky else ""
+    detail = f"{how} {share:.2%} of the requests instead of {now.share:.2%}{more}"
+    return [Step(Action.CHANGE, f"challenger v{challenger} of {model}", detail)]
+
+
 def set_share(
     desk: Desk,
     model: str,
@@ -95,11 +134,7 @@ def set_share(
         ConflictError: the share is another one than the decision rests on.
     """
     if not 0 <= share <= MOST:
-        raise UsageError(
-            f"A challenger's share is 0 to {MOST:.0%} of the requests, not {share:.4g}.",
-            state="Nothing was changed.",
-            next="mlflowctl model traffic NAME --challenger 5%",
-        )
+        raise _no_share(f"{share:.4g}")
     champion, challenger = _serving(desk, model, share)
 
     def unchanged(state: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from mlflowctl.cli.command import EXIT_CODES
-from mlflowctl.cli.model import decide, lifecycle, look, mend
+from mlflowctl.cli.model import decide, lifecycle, live, look, mend
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +25,8 @@ def register(app: typer.Typer) -> None:
         ("apply", decide.apply),
         ("promote", decide.promote),
         ("rollback", mend.rollback),
+        ("traffic", live.traffic),
+        ("serving", live.serving),
         ("archive", lifecycle.archive),
         ("retire", lifecycle.retire),
         ("freeze", lifecycle.freeze),
