@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflowctl.live.judge import LiveVerdict
+from mlflowctl.live.judge import LiveVerdict, Terms, combined
+from mlflowctl.live.mismatch import Mismatch, mismatch
 from mlflowctl.live.tally import OutcomeNotes, StepTally
 from mlflowctl.registry.live_policy import Live
 
@@ -35,6 +36,7 @@ class Evidence:
         first: when the first counted request came, seconds since 1970 UTC; None without any.
         last: when the last counted request came.
         ignored: records of other steps or versions.
+        damaged: chunks of records that could not be read.
         outcomes: by the metric's name.
     """
 
@@ -47,6 +49,7 @@ class Evidence:
     first: float | None = None
     last: float | None = None
     ignored: int = 0
+    damaged: int = 0
     outcomes: Mapping[str, OutcomeNotes] = field(default_factory=dict)
 
     @property
@@ -58,7 +61,10 @@ class Evidence:
         """Plain JSON."""
         return {
             "schema": SCHEMA,
-            **{name: getattr(self, name) for name in ("champion", "challenger", "first", "last", "ignored")},
+            **{
+                name: getattr(self, name)
+                for name in ("champion", "challenger", "first", "last", "ignored", "damaged")
+            },
             "mismatch_found": self.mismatch_found,
             "steps": [one.as_dict() for one in self.steps],
             "cursor": dict(sorted(self.cursor.items())),
@@ -123,7 +129,6 @@ def gather(
             be lost at any time: it is made anew from the records. None: a temporary one of this process.
 
     Raises:
-        UsageError, NotFoundError: outcomes that cannot be read.
         UnavailableError, AccessError: what the store answered.
         ValueError: ``previous`` is of other versions.
     """
@@ -149,8 +154,13 @@ def judge(
         expected: metric's name → the champion's rate or mean as known before the test. A wrong one costs
             width, never validity.
     """
-    raise NotImplementedError
+    from mlflowctl.live.metrics import judged
+
+    terms = Terms(alpha=alpha, minimum=live.minimum)
+    results = [judged(evidence, metric, terms, (expected or {}).get(metric.name)) for metric in live.metrics]
+    shares = _shares(evidence)
+    return combined(results, replace(shares, found=shares.found or evidence.mismatch_found))
 
 
-def _shares(evidence: Evidence) -> Any:
-    raise NotImplementedError
+def _shares(evidence: Evidence) -> Mismatch:
+    return mismatch(evidence.steps, Terms.mismatch_alpha)

@@ -15,7 +15,7 @@ class Arm:
     """The requests of one variant in one step.
 
     Attributes:
-        errors: how many were counted, and how many of them failed (:func:`mlflowctl.live.gathering.failed`).
+        errors: how many were counted, and how many of them failed (:func:`mlflowctl.live.batches.failed`).
         latency: of the same requests, failed ones included: who waits for an error waits.
         outcomes: by the metric's name, of the requests whose window is over.
     """
@@ -81,15 +81,21 @@ class OutcomeNotes:
     Attributes:
         rows: read so far, from all files.
         repeated: rows whose id had come before; the first one that was read counts.
+        unusable: rows without an id, or whose value is no finite number.
         unknown: ids that no counted request of this test has.
         waiting: requests whose window is not over; they do not count yet.
         missing: requests whose window is over without an outcome.
         capped: outcomes outside the bounds, counted as the bound.
+        silent: requests whose window is over since the last one with an outcome.
+        problem: why the outcomes could not be read at this look; "" if they could.
     """
 
     rows: int = 0
     repeated: int = 0
+    unusable: int = 0
     unknown: int = 0
     waiting: int = 0
     missing: int = 0
     capped: int = 0
+    silent: int = 0
+    problem: str = ""

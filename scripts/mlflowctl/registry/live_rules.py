@@ -99,7 +99,7 @@ def _check_margin(document: Document, path: Path, item: Mapping[str, Any], sourc
         )
         document.add(where, text)
     if source == "latency" and margin < FINEST:
-        text = f"Latency is in milliseconds, told apart by {FINEST:g} at best; a margin of {margin:g} is no such unit."
+        text = f"Must be 0 or at least {FINEST:g}, not {margin:g}: latency is in milliseconds."
         document.add(where, text)
     bounds = _bounds(item)
     if source == "outcomes" and bounds and margin >= bounds[1] - bounds[0] > 0:

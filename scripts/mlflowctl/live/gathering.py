@@ -1,0 +1,200 @@
+"""Reading of the gateways' records: chunk by chunk, into counts that fit in memory whatever the traffic."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import shutil
+import sqlite3
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from mlflowctl.live import outcomes
+from mlflowctl.live.batches import Batch, Place, Reading, Tally
+from mlflowctl.live.evidence import Evidence
+from mlflowctl.live.index import Index, Unit, damaged, removed
+from mlflowctl.live.tally import Arm, StepTally
+from mlflowctl.registry.live_policy import Live
+from mlflowctl.registry.objects import Objects
+from mlflowctl.serving.records import chunks, read_chunk
+
+VARIANTS = ("champion", "challenger")
+UNREADABLE = (ValueError, TypeError, EOFError, OSError, zlib.error)  # of a chunk that was fetched
+AT_ONCE = 50_000  # requests that wait in memory for the index
+
+
+@dataclass(frozen=True)
+class Test:
+    """What a live test is about; arguments as of :func:`mlflowctl.live.evidence.gather`."""
+
+    objects: Objects
+    model: str
+    steps: Mapping[int, float]
+    champion: int
+    challenger: int
+    live: Live
+    folder: str
+
+    __test__ = False  # for pytest
+
+    @property
+    def shares(self) -> dict[int, float]:
+        """The steps that compare something."""
+        return {number: share for number, share in sorted(self.steps.items()) if 0 < share < 1}
+
+    @property
+    def indexed(self) -> bool:
+        return self.live.sticky or bool(self.live.outcomes)
+
+    @property
+    def identity(self) -> str:
+        """What an index must be about to be this test's; a new step does not change it."""
+        named = [self.objects.settings.where, self.objects.bucket, self.model, self.champion, self.challenger]
+        sources = [(one.name, one.data, one.id_column, one.value_column) for one in self.live.outcomes]
+        return json.dumps([*named, min(self.steps, default=0), self.live.sticky, sources, self.folder])
+
+
+def gathered(test: Test, before: Evidence, now: float, work: Path | None) -> Evidence:
+    """As :func:`mlflowctl.live.evidence.gather`, but for the test of the shares."""
+    if not test.indexed:
+        return _read(test, before, None)
+    path = (work or _temporary()) / f"live-{hashlib.sha256(test.identity.encode()).hexdigest()[:16]}.sqlite"
+    try:
+        return _indexed(test, before, now, path)
+    except sqlite3.DatabaseError as exc:
+        if not damaged(exc):
+            raise
+    removed(path)
+    return _indexed(test, before, now, path)
+
+
+def _indexed(test: Test, before: Evidence, now: float, path: Path) -> Evidence:
+    with _index(test, path) as index:
+        found = _read(test, before, index)
+        if test.live.sticky:
+            empty = tuple(StepTally(one.number, one.share) for one in found.steps)
+            found = replace(found, steps=_steps(test, empty, _clients(index)))
+        return outcomes.added(found, test.live, index, test.folder, test.objects.settings, now)
+
+
+@contextmanager
+def _index(test: Test, path: Path) -> Iterator[Index]:
+    index = Index(path, test.identity, len(test.live.outcomes))
+    try:
+        yield index
+    finally:
+        index.close()
+
+
+@cache
+def _temporary() -> Path:
+    """One folder a process, gone with it."""
+    folder = tempfile.mkdtemp(prefix="mlflowctl-live-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def _read(test: Test, before: Evidence, index: Index | None) -> Evidence:
+    """Everything beyond the evidence's cursor is counted, everything beyond the index's goes into it."""
+    reading, cursor = Reading(), dict(before.cursor)
+    known = None if index is None else {**before.began, **index.cursor()}
+    wanted = {
+        (step, name, version): (step, variant)
+        for step in test.shares
+        for variant, (name, version) in enumerate(
+            zip(VARIANTS, (test.champion, test.challenger), strict=True)
+        )
+    }
+    waiting: list[Unit] = []
+    moved: dict[str, int] = {}
+    for gateway, sequence in chunks(test.objects, test.model, _start(cursor, known)):
+        batch = _batch(test, gateway, sequence, wanted)
+        if sequence > before.cursor.get(gateway, 0):
+            reading.damaged += batch is None
+            reading.add(batch or Batch([], [], 0))
+            cursor[gateway] = sequence
+        if index is not None and known is not None and sequence > known.get(gateway, 0):
+            waiting += batch.units(test.live.sticky) if batch else []
+            moved[gateway] = sequence
+            if len(waiting) >= AT_ONCE:
+                _save(index, waiting, moved)
+                waiting, moved = [], {}
+    if index is not None and moved:
+        _save(index, waiting, moved)
+    known_ends = (before.first, before.last, reading.first, reading.last)
+    ends = [one for one in known_ends if one is not None and np.isfinite(one)]
+    return replace(
+        before,
+        steps=_steps(test, before.steps, reading.tallies),
+        cursor=cursor,
+        first=min(ends, default=None),
+        last=max(ends, default=None),
+        ignored=before.ignored + reading.ignored,
+        damaged=before.damaged + reading.damaged,
+    )
+
+
+def _save(index: Index, units: list[Unit], cursor: Mapping[str, int]) -> None:
+    with index.saved():
+        index.add(units)
+        index.move(cursor.items())
+
+
+def _start(cursor: Mapping[str, int], known: Mapping[str, int] | None) -> dict[str, int]:
+    """Where reading starts: what neither the evidence nor the index lacks is behind it."""
+    if known is None:
+        return dict(cursor)
+    return {gateway: min(last, known.get(gateway, 0)) for gateway, last in cursor.items()}
+
+
+def _batch(
+    test: Test, gateway: str, sequence: int, wanted: Mapping[tuple[int, str, int], Place]
+) -> Batch | None:
+    """A chunk; None if it cannot be read. It will never be better, and the test must go on."""
+    kept, places, ignored = [], [], 0
+    try:
+        for one in read_chunk(test.objects, test.model, gateway, sequence):
+            place = wanted.get((one.step, one.variant, one.version))
+            if place is None:
+                ignored += 1
+            else:
+                kept.append(one)
+                places.append(place)
+        return Batch(kept, places, ignored)
+    except UNREADABLE:
+        return None
+
+
+def _steps(
+    test: Test, before: tuple[StepTally, ...], tallies: Mapping[Place, Tally]
+) -> tuple[StepTally, ...]:
+    """The steps of the last look, the new ones, and what was counted."""
+    steps = {number: StepTally(number, share) for number, share in test.shares.items()}
+    steps |= {one.number: one for one in before}
+    for (number, variant), tally in tallies.items():
+        old = steps[number]
+        arms = [old.champion, old.challenger]
+        arms[variant] = _plus(arms[variant], tally.arm())
+        steps[number] = StepTally(number, old.share, *arms)
+    return tuple(steps[number] for number in sorted(steps))
+
+
+def _plus(one: Arm, other: Arm) -> Arm:
+    return Arm(one.errors.plus(other.errors), one.latency.plus(other.latency))
+
+
+def _clients(index: Index) -> dict[Place, Tally]:
+    tallies: dict[Place, Tally] = {}
+    for step, variant, error, bucket, count in index.counts():
+        tally = tallies.setdefault((step, variant), Tally())
+        tally.failed += error * count
+        tally.buckets[bucket] += count
+    return tallies
