@@ -52,14 +52,19 @@ resource "aws_lb_listener" "clients" {
   ssl_policy        = var.danger_plain_http ? null : var.ssl_policy
   certificate_arn   = var.certificate_arn != null ? var.certificate_arn : one(aws_acm_certificate_validation.model[*].certificate_arn)
 
-  # The rules in traffic.tf answer; whoever uses another name gets nothing.
+  # The rules in traffic.tf answer every request. If somebody deletes them, the champion still serves.
   default_action {
-    type = "fixed-response"
+    type = "forward"
 
-    fixed_response {
-      content_type = "text/plain"
-      message_body = "No model is served under this name."
-      status_code  = "404"
+    forward {
+      dynamic "target_group" {
+        for_each = local.variants
+
+        content {
+          arn    = aws_lb_target_group.model[target_group.key].arn
+          weight = target_group.value.weight
+        }
+      }
     }
   }
 }

@@ -4,6 +4,7 @@
 locals {
   listener_arn = local.own_load_balancer ? aws_lb_listener.clients[0].arn : var.existing_load_balancer.listener_arn
   priority     = local.own_load_balancer ? 1 : var.existing_load_balancer.priority
+  hosts        = local.own_load_balancer ? [] : [var.domain_name] # a listener of its own is the model's under every name
   forced       = { for index, variant in sort(keys(local.variants)) : variant => local.priority + index }
 }
 
@@ -51,7 +52,7 @@ resource "aws_lb_listener_rule" "forced" {
   }
 
   dynamic "condition" {
-    for_each = var.domain_name == null ? [] : [var.domain_name]
+    for_each = local.hosts
 
     content {
       host_header {
@@ -86,7 +87,7 @@ resource "aws_lb_listener_rule" "traffic" {
   }
 
   dynamic "condition" {
-    for_each = var.domain_name == null ? [] : [var.domain_name]
+    for_each = local.hosts
 
     content {
       host_header {
@@ -96,7 +97,7 @@ resource "aws_lb_listener_rule" "traffic" {
   }
 
   dynamic "condition" {
-    for_each = var.domain_name == null ? ["/*"] : []
+    for_each = local.own_load_balancer ? ["/*"] : []
 
     content {
       path_pattern {

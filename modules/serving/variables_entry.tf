@@ -35,7 +35,7 @@ variable "allowed_cidr_blocks" {
 }
 
 variable "domain_name" {
-  description = "The name that clients use, for example fraud.example.com; the only one that is answered."
+  description = "The name that clients use, for example fraud.example.com."
   type        = string
   default     = null
 
