@@ -55,6 +55,7 @@ def serve(
     as_json: JsonOption = False,
 ) -> Any:
     """Serve a model: the champion, and the challenger for its share. Follows the registry until Ctrl-C."""
+    from mlflowctl.registry.desk import Desk
     from mlflowctl.serving import serve as work
     from mlflowctl.serving.endpoints import server_state
     from mlflowctl.serving.place import Place
@@ -72,6 +73,7 @@ def serve(
     console.progress(f"Target: {target.describe()}")
     if detach:
         arguments = [word for word in sys.argv[1:] if word not in ("--detach", "--json")]
+        Desk(target).registry.model_tags(name)  # a model that nobody registered is refused at once
         work.detach(place, name, arguments, seconds=load_timeout)
     else:
         console.progress(f"Serving {name} on http://{bind}:{port}; Ctrl-C ends it.")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlflowctl.errors import FindingsError, UsageError
+from mlflowctl.registry.ledger import quoted
 from mlflowctl.serving.following import View, look
 from mlflowctl.serving.place import Place
 from mlflowctl.serving.routes import FORCED
@@ -73,7 +74,7 @@ def url_of(context: Context, model: str, given: str | None = None) -> str:
     raise UsageError(
         f"Nobody knows where model {model!r} is served.",
         state="Nothing was changed.",
-        next=f"mlflowctl serve NAME   (or name its gateway: --url http://…, or {URL})",
+        next=f"mlflowctl serve {quoted(model)}   (or name its gateway: --url http://…, or {URL})",
     )
 
 
@@ -146,7 +147,7 @@ def different(model: str, found: Compared) -> FindingsError:
     return FindingsError(
         f"What serves model {model!r} is not what the registry says: {'; '.join(found.differences)}.",
         state="What serves keeps serving; nothing was changed.",
-        next="mlflowctl model serving NAME --wait 120, and read what mlflowctl serve prints",
+        next=f"mlflowctl model serving {quoted(model)} --wait 120, and read what mlflowctl serve prints",
     )
 
 

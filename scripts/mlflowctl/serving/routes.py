@@ -14,7 +14,9 @@ from typing import Any
 WHOLE = 10_000  # shares are told to the gateway in hundredths of a percent
 FORCED = "X-Model-Variant"  # a tester's header; what it chooses is no evidence
 COOKIE = "mlflowctl_variant"
-ATTEMPTS = 6  # a request whose server dies is given to another one; predictions may be repeated
+ATTEMPTS = (
+    3  # a request whose server dies is given to another one; not more, or one request could end them all
+)
 INTERVAL = "50ms"
 BODY_LIMIT = 64 << 20  # bytes of a request that are kept for its repetition
 SERVICE = re.compile(r"s(\d+)-(champion|challenger)-v(\d+)(?:@file)?")
@@ -100,7 +102,7 @@ def dynamic(routes: Routes) -> dict[str, Any]:
     for router in routers.values():
         router |= {"middlewares": ["again"], "entryPoints": ["models"]}
     again = {
-        "attempts": ATTEMPTS, "initialInterval": INTERVAL, "retryNonIdempotentMethod": True,
+        "attempts": ATTEMPTS, "initialInterval": INTERVAL, "retryNonIdempotentMethod": True, "status": ["502"],
         "maxRequestBodyBytes": BODY_LIMIT,
     }  # fmt: skip
     return {

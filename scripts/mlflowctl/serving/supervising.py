@@ -82,6 +82,7 @@ class Supervisor:
         self.failed: dict[int, Failure] = {}
         self.routes = gateway.routes() if self.left else Routes()
         self.changed = 0.0
+        self.told = ""
         self.stopping = threading.Event()
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="servers")
 
@@ -106,6 +107,7 @@ class Supervisor:
         """One round: nothing in it waits for a server, the registry or the store."""
         self._revive()
         self._collect()
+        self._tell_trouble()
         if self.view is not None:
             self._prepare(self.view)
             self._route(self.view)
@@ -127,6 +129,13 @@ class Supervisor:
         shutil.rmtree(self.place.models, ignore_errors=True)
         self.place.routes.unlink(missing_ok=True)
 
+    def _tell_trouble(self) -> None:
+        """Say once that registry or store do not answer, and once that they do again."""
+        now = self.following.trouble or self.shipping.trouble
+        if now != self.told:
+            self.tell(f"what serves keeps serving, but: {now}" if now else "registry and store answer again")
+            self.told = now
+
     def port_of(self, version: int) -> int | None:
         """Where a version answers; None: nowhere."""
         if version in self.ready:
@@ -142,7 +151,7 @@ class Supervisor:
                 self.tell(f"a server of v{version} ended ({_ending(code)})")
             champion = self.view is None or version != self.view.challenger
             if not group.children and not champion:
-                self._give_up(version, "its server died")
+                self._give_up(version, "its server died.")
             elif len(group.children) < (self.order.workers if champion else 1) and group.may_start():
                 group.start()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mlflowctl.errors import ConflictError, IllegalMoveError, UsageError
 from mlflowctl.plan import Action, Step
 from mlflowctl.registry import ledger_state
+from mlflowctl.registry.ledger import quoted
 
 if TYPE_CHECKING:
     from mlflowctl.registry.desk import Desk
@@ -156,13 +157,13 @@ def _serving(desk: Desk, model: str, share: float) -> tuple[int | None, int | No
         raise IllegalMoveError(
             f"Model {model!r} has no challenger, so nothing can get {share:.4g} of its requests.",
             state="Nothing was changed.",
-            next="mlflowctl model stage NAME --version N",
+            next=f"mlflowctl model stage {quoted(model)} VERSION",
         )
     if share > 0 and champion is None:
         raise IllegalMoveError(
             f"Model {model!r} has no champion to share its requests with.",
             state="Nothing was changed.",
-            next="mlflowctl model promote NAME (docs/promotion.md, the first champion)",
+            next=f"mlflowctl model promote {quoted(model)}   (docs/promotion.md, the first champion)",
         )
     return champion.version if champion else None, challenger.version if challenger else None
 
@@ -174,5 +175,5 @@ def _refuse_moved(state: dict[str, Any], model: str, expect_step: int | None) ->
             f"The share of model {model!r} was changed meanwhile: it is {found.share:.4g} since step "
             f"{found.step}, set by {found.by}.",
             state="Nothing was changed by this command.",
-            next="mlflowctl model traffic NAME shows what holds now.",
+            next=f"mlflowctl model traffic {quoted(model)} shows what holds now.",
         )

@@ -10,7 +10,7 @@ import typer
 from mlflowctl.cli.command import confirm
 from mlflowctl.cli.options import context_from, print_steps
 from mlflowctl.console import Console
-from mlflowctl.errors import UsageError
+from mlflowctl.errors import FindingsError, UsageError
 
 if TYPE_CHECKING:
     from mlflowctl.registry.desk import Desk
@@ -28,6 +28,15 @@ LeaseWaitOption = Annotated[
     float,
     typer.Option(
         "--lease-wait", metavar="SECONDS", min=0, help="How long to wait for another command on this model."
+    ),
+]
+WaitOption = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        min=0,
+        help="Then wait until the gateway (MLFLOWCTL_SERVING_URL, or this machine's) answers like that.",
     ),
 ]
 PolicyOption = Annotated[
@@ -71,6 +80,39 @@ def reason_needed(reason: str, what: str) -> None:
     """
     if not reason.strip():
         raise UsageError(f"{what} wants a reason.", state="Nothing was changed.", next="Add --reason '…'")
+
+
+def gateway_to_wait_for(desk: Desk, name: str, wait: float) -> str:
+    """The gateway's address, asked for before anything is changed; "" if nobody wants to wait.
+
+    Raises:
+        UsageError: nobody knows where the model is served.
+    """
+    from mlflowctl.serving.endpoints import url_of
+
+    return url_of(desk.context, name) if wait else ""
+
+
+def served(
+    console: Console, desk: Desk, name: str, url: str, wait: float, answer: dict[str, Any]
+) -> dict[str, Any]:
+    """After a move: wait until what answers is what the registry says, if that was asked for.
+
+    Raises:
+        FindingsError: it still was not when the time was over; the move itself is done.
+    """
+    if not url:
+        return answer
+    from mlflowctl.serving.endpoints import wait_for
+
+    try:
+        found = wait_for(desk, name, url, seconds=wait, progress=console.progress)
+    except FindingsError as exc:
+        exc.state = "The move is done; what serves keeps serving."
+        exc.result = answer
+        raise
+    console.progress(f"{found.url} answers with v{found.view.champion}.")
+    return answer
 
 
 def show_plan(console: Console, move: Move, *, exit_code: bool) -> Any:

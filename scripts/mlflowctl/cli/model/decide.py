@@ -24,12 +24,15 @@ from mlflowctl.cli.model.common import (
     ModelArgument,
     PolicyOption,
     ReasonOption,
+    WaitOption,
     ask,
     desk_for,
     desk_to_change,
+    gateway_to_wait_for,
     moved,
     nothing_to_do,
     reason_needed,
+    served,
     show_plan,
 )
 from mlflowctl.cli.options import print_steps
@@ -243,6 +246,7 @@ def promote(
     override_gate: OverrideOption = False,
     reason: ReasonOption = "",
     lease_wait: LeaseWaitOption = LEASE_WAIT,
+    wait: WaitOption = 0.0,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
@@ -256,10 +260,12 @@ def promote(
     from mlflowctl.registry import moves
 
     desk = desk_to_change(console, context, data_dir)
+    gateway = gateway_to_wait_for(desk, name, 0.0 if dry_run else wait)
     if not dry_run:
         moves.settle(desk, name, wait=lease_wait)
     planned = _plan(desk, name, policy, override_gate)
-    return _promote(console, desk, planned, reason, dry_run, exit_code, yes, lease_wait)
+    answer = _promote(console, desk, planned, reason, dry_run, exit_code, yes, lease_wait)
+    return served(console, desk, name, gateway, wait, answer)
 
 
 def _promote(

@@ -21,11 +21,14 @@ from mlflowctl.cli.model.common import (
     LeaseWaitOption,
     ModelArgument,
     ReasonOption,
+    WaitOption,
     ask,
     desk_to_change,
+    gateway_to_wait_for,
     moved,
     nothing_to_do,
     reason_needed,
+    served,
     show_plan,
 )
 from mlflowctl.cli.options import print_steps
@@ -62,6 +65,7 @@ def rollback(
     ] = False,
     reason: ReasonOption = "",
     lease_wait: LeaseWaitOption = LEASE_WAIT,
+    wait: WaitOption = 0.0,
     context: ContextOption = None,
     data_dir: DataDirOption = None,
     dry_run: DryRunOption = False,
@@ -79,6 +83,7 @@ def rollback(
     if break_glass:
         reason_needed(reason, "--break-glass")
     desk = desk_to_change(console, context, data_dir)
+    gateway = gateway_to_wait_for(desk, name, wait)
     if break_glass:
         move = glass.plan(desk, name, expect_champion)
     elif dry_run:
@@ -99,13 +104,13 @@ def rollback(
             "The ledger does not know of it yet. When the object store is back: "
             f"mlflowctl model reconcile {quoted(name)}"
         )
-        return moved(console, move, None, text)
+        return served(console, desk, name, gateway, wait, moved(console, move, None, text))
     for line in work.check_target(desk, move, load=not no_load_check, accept_unloadable=accept_unloadable):
         console.progress(f"  {line}")
     done = work.execute(desk, move, reason, wait=lease_wait)
     if isinstance(done, work.NothingToDo):
         return nothing_to_do(console, name, done.champion, done.why, champion=done.champion)
-    return moved(console, move, done, text)
+    return served(console, desk, name, gateway, wait, moved(console, move, done, text))
 
 
 @command("model.reconcile")
