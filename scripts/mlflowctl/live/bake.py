@@ -8,58 +8,97 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlflowctl.live.batches import Batch, Reading
 from mlflowctl.live.bets import Array, bets, lower_bound
-from mlflowctl.live.decide import Harm
-from mlflowctl.live.histogram import Histogram
+from mlflowctl.live.gathering import UNREADABLE
 from mlflowctl.live.quantiles import NEAR_RUIN, quantile
+from mlflowctl.live.sight import Harm
 from mlflowctl.live.sums import Counts
+from mlflowctl.live.tally import Arm
 from mlflowctl.registry.evidence.figures import number
 from mlflowctl.registry.live_policy import Live, LiveMetric
 from mlflowctl.registry.verdict import GateResult, Interval, Verdict, worst
+from mlflowctl.serving import records
 from mlflowctl.serving.records import Record
 
+if TYPE_CHECKING:
+    from mlflowctl.live.evidence import Evidence
+    from mlflowctl.registry.objects import Objects
+
 METHOD = "two confidence sequences, each exact at every look"
-FAILED = 500  # an HTTP status from here on is an error
+ALL = (0, 0)  # where the records of the one champion are counted
 
 
 @dataclass(frozen=True)
-class Reign:
-    """What a champion answered: its errors and its latencies in milliseconds."""
+class Bake:
+    """What baking has read so far.
 
-    errors: Counts = Counts()
-    latency: Histogram = Histogram()
+    Attributes:
+        before: what the predecessor answered during the test.
+        now: what the new champion answered since the switch.
+        cursor: gateway → the last chunk that is in ``now``.
+    """
 
-    def plus(self, other: Reign) -> Reign:
-        return Reign(self.errors.plus(other.errors), self.latency.plus(other.latency))
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"errors": asdict(self.errors), "latency": self.latency.as_dict()}
+    before: Arm
+    now: Arm = field(default_factory=Arm)
+    cursor: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, saved: dict[str, Any]) -> Reign:
+    def of(cls, evidence: Evidence) -> Bake:
+        """Begins where the evidence of the test ends."""
+        before = reduce(_plus, (one.champion for one in evidence.steps), Arm())
+        return cls(before, cursor=dict(evidence.cursor))
+
+    def gather(self, objects: Objects, model: str, champion: int) -> Bake:
+        """With the records that are new.
+
+        Args:
+            objects: the registry bucket.
+            model: name of the registered model.
+            champion: the new one's version.
+        """
+        now, cursor = self.now, dict(self.cursor)
+        for gateway, sequence in records.chunks(objects, model, self.cursor):
+            with suppress(*UNREADABLE):  # a damaged chunk will never be better
+                now = _plus(now, counted(records.read_chunk(objects, model, gateway, sequence), champion))
+            cursor[gateway] = sequence
+        return Bake(self.before, now, cursor)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"before": self.before.as_dict(), "now": self.now.as_dict(), "cursor": dict(self.cursor)}
+
+    @classmethod
+    def load(cls, saved: dict[str, Any]) -> Bake:
         """What :meth:`as_dict` wrote."""
-        return cls(Counts(**saved["errors"]), Histogram.load(saved["latency"]))
+        return cls(Arm.load(saved["before"]), Arm.load(saved["now"]), saved["cursor"])
 
 
-def counted(records: Iterable[Record], version: int) -> Reign:
+def _plus(one: Arm, other: Arm) -> Arm:
+    return Arm(one.errors.plus(other.errors), one.latency.plus(other.latency))
+
+
+def counted(answered: Iterable[Record], version: int) -> Arm:
     """What a version answered as the champion.
 
     Args:
-        records: of one chunk.
+        answered: records of one chunk.
         version: of the champion.
     """
-    own = [one for one in records if one.version == version and one.variant == "champion"]
-    failed = sum(one.status >= FAILED for one in own)
-    return Reign(Counts(len(own), failed), Histogram.of(np.array([one.ms for one in own], dtype=np.float64)))
+    own = [one for one in answered if one.version == version and one.variant == "champion"]
+    reading = Reading()
+    reading.add(Batch(own, [ALL] * len(own), 0))
+    return reading.tallies[ALL].arm() if own else Arm()
 
 
-def judge_bake(before: Reign, now: Reign, live: Live, alpha: float) -> tuple[Harm, tuple[GateResult, ...]]:
+def judge_bake(before: Arm, now: Arm, live: Live, alpha: float) -> tuple[Harm, tuple[GateResult, ...]]:
     """Is the new champion worse than its predecessor was, beyond the margin of a guardrail?
 
     Args:
@@ -80,7 +119,7 @@ def judge_bake(before: Reign, now: Reign, live: Live, alpha: float) -> tuple[Har
     return Harm(verdict, "; ".join(f"{one.name}: {one.reason}" for one in telling)), results
 
 
-def _judged(metric: LiveMetric, before: Reign, now: Reign, alpha: float) -> GateResult:
+def _judged(metric: LiveMetric, before: Arm, now: Arm, alpha: float) -> GateResult:
     seen = before.errors.seen, now.errors.seen
     if not all(seen):
         whose = "the predecessor" if not seen[0] else "the new champion"
@@ -120,7 +159,7 @@ def _result(
     )
 
 
-def _of(metric: LiveMetric, reign: Reign, alpha: float) -> tuple[float, float, float]:
+def _of(metric: LiveMetric, reign: Arm, alpha: float) -> tuple[float, float, float]:
     """The metric of one champion: estimate, low, high."""
     if metric.source == "latency":
         found = quantile([reign.latency], np.ones(1), metric.quantile, alpha)

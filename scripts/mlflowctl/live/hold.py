@@ -1,4 +1,4 @@
-"""One controller per model: a lease of its own, kept alive by a thread, so that promotions are not in its way.
+"""One controller per model: a lease of its own, kept alive by a thread; promotions are not in its way.
 
 A controller that was killed is told by its lease, which runs out, or by its process where it ran on this
 machine. Nothing rests on the lease alone: every entry that a controller writes is refused by the ledger if
@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -206,9 +207,8 @@ def machine() -> str:
     """This machine since its last start, as far as process numbers mean the same: containers differ."""
     found = [socket.gethostname()]
     with suppress(OSError):
-        with open("/proc/sys/kernel/random/boot_id") as handle:
-            found.append(handle.read().strip())
-        found.append(os.readlink("/proc/self/ns/pid"))
+        found.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        found.append(str(Path("/proc/self/ns/pid").readlink()))
     return " ".join(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from mlflowctl.registry.verdict import Verdict
@@ -45,6 +46,12 @@ def announced(test: LiveTest) -> str:
     return f"step {test.index + 1} of the ramp, as entry {test.number} says"
 
 
+def silent(seconds: float) -> str:
+    """Why the ramp does not go on although its time has come."""
+    since = f"for {duration(seconds)}" if math.isfinite(seconds) else "since this controller began"
+    return f"no gateway has shipped a record {since}, so harm would not show"
+
+
 def taken(traffic: Traffic) -> str:
     """A share that somebody else has set."""
     if traffic.step == 0:
@@ -68,12 +75,12 @@ def telling(found: LiveVerdict) -> str:
 
 def ended(test: LiveTest) -> str:
     """How a test that is over has ended, and when."""
-    names = f"v{test.challenger} against v{test.champion}"
+    names, at = f"v{test.challenger} against v{test.champion}", f"{test.at[:19]}Z"
     told = {
-        "passed": f"{names} passed at {test.at[:19]}Z and awaits a person",
-        "aborted": f"{names} was aborted at {test.at[:19]}Z: {test.reason}",
-        "baked": f"v{test.challenger} is champion, and its baking ended well at {test.at[:19]}Z",
-        "rolled-back": f"v{test.challenger} was rolled back from while baking, at {test.at[:19]}Z: {test.reason}",
-        "stopped": f"{names} was given up at {test.at[:19]}Z: {test.reason}",
+        "passed": f"{names} passed at {at} and awaits a person",
+        "aborted": f"{names} was aborted at {at}: {test.reason}",
+        "baked": f"v{test.challenger} is champion, and its baking ended well at {at}",
+        "rolled-back": f"v{test.challenger} was rolled back from at {at}, while baking: {test.reason}",
+        "stopped": f"{names} was given up at {at}: {test.reason}",
     }
     return told[test.event]
