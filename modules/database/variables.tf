@@ -128,9 +128,9 @@ variable "max_allocated_storage" {
 }
 
 variable "max_connections" {
-  description = "Connections that PostgreSQL accepts. One server task keeps up to 32 and peaks at 64; during a deployment there are twice as many tasks."
+  description = "Connections that PostgreSQL accepts. One server task keeps up to 40 and peaks at 80; during a deployment there are twice as many tasks."
   type        = number
-  default     = 300
+  default     = 400
 
   validation {
     condition     = var.max_connections >= 100 && var.max_connections <= 5000 && floor(var.max_connections) == var.max_connections

@@ -73,9 +73,10 @@ variable "max_tasks" {
   }
 
   validation {
-    # 2: during a deployment the old and the new tasks run side by side.
-    condition     = var.database.max_connections == null ? true : 2 * var.max_tasks * 32 + 20 <= var.database.max_connections
-    error_message = "max_tasks=${var.max_tasks} may open ${2 * var.max_tasks * 32 + 20} connections during a deployment, but the database accepts ${coalesce(var.database.max_connections, 0)}. Raise max_connections of the database, or lower max_tasks."
+    # 2: during a deployment the old and the new tasks run side by side. 40: what a task keeps, two workers with two
+    # pools of 8 and one of 4 for the login. 20: everybody else. tests/terraform/test_parity_aws.py holds it.
+    condition     = var.database.max_connections == null ? true : 2 * var.max_tasks * 40 + 20 <= var.database.max_connections
+    error_message = "max_tasks=${var.max_tasks} may open ${2 * var.max_tasks * 40 + 20} connections during a deployment, but the database accepts ${coalesce(var.database.max_connections, 0)}. Raise max_connections of the database, or lower max_tasks."
   }
 }
 

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.compose.projects import ROOT, ComposeProject
-from tests.terraform.terraform_cli import printed, terraform
+from tests.compose.projects import ComposeProject
+from tests.terraform import module_setup
 
 MODULE = "tracking-server"
-SETUP = "tracking_server.tftest.hcl"  # the module's own tests: what stands before their first run
 # What a definition may say. Something new must be honoured here before the test says anything about it.
 HONOURED = {
     "name", "user", "entryPoint", "command", "environment", "secrets", "mountPoints", "dependsOn",
@@ -54,20 +51,9 @@ class Definition:
 
 def planned() -> dict[str, Definition]:
     """The module's task definitions by their resource's name, from a plan of the real provider, offline."""
-    with tempfile.TemporaryDirectory(prefix="mlflowctl-ecs-") as folder:
-        modules = Path(folder) / "modules"
-        shutil.copytree(ROOT / "modules", modules, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
-        tests = modules / MODULE / "tests"
-        setup = (tests / SETUP).read_text().split('\nrun "')[0]
-        (tests / "planned.tftest.hcl").write_text(f'{setup}\nrun "planned" {{\n  command = plan\n}}\n')
-        terraform(modules / MODULE, "init")
-        done = terraform(modules / MODULE, "test", "-json", "-verbose", "-filter=tests/planned.tftest.hcl")
-    messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    changes = [one["test_plan"]["resource_changes"] for one in messages if one["type"] == "test_plan"]
-    assert len(changes) == 1, printed(done)
     return {
         one["name"]: _definition(one["change"]["after"])
-        for one in changes[0]
+        for one in module_setup.planned(MODULE)
         if one["type"] == "aws_ecs_task_definition"
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.terraform import terraform_cli
+from tests.terraform import plans, terraform_cli
 from tests.terraform.emulator import Emulator, emulator
 
 TIMEOUT = 900  # one test may wait for a whole apply
@@ -37,3 +37,9 @@ def aws() -> Iterator[Emulator]:
     """An emulator of the file's own."""
     with emulator() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def example_plans(needs_terraform: str, tmp_path_factory: pytest.TempPathFactory) -> plans.Examples:
+    """The plans of the example environments; once for the files of their group."""
+    return plans.examples(tmp_path_factory.mktemp("examples"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,28 @@ from tests.terraform.terraform_cli import terraform
 
 INVENTORY = Path(__file__).parent / "inventory"
 EXAMPLES = ("dev", "prod")
+GROUP = "terraform-plans"  # tests of one worker share the plans of the examples
 ZONE = "Z0123456789ABCDEFGHIJ"  # in prod.tfvars
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The example environments, planned.
+
+    Attributes:
+        folder: where the plan files lie, each named after its environment.
+        documents: environment → its plan, as Terraform describes it.
+    """
+
+    folder: Path
+    documents: dict[str, dict[str, Any]]
+
+
+def examples(folder: Path) -> Examples:
+    """Plan every example in a folder, on an emulator that ends with it."""
+    with emulator() as aws:
+        made = checkout(folder, aws)
+        return Examples(made.folder / "infra" / "aws", {one: plan(made, one) for one in EXAMPLES})
 
 
 def checkout(folder: Path, aws: Emulator) -> Checkout:
@@ -92,11 +114,9 @@ def committed(example: str) -> list[str]:
 def main() -> None:
     """Write the inventory anew."""
     INVENTORY.mkdir(exist_ok=True)
-    with emulator() as aws, tempfile.TemporaryDirectory() as folder:
-        made = checkout(Path(folder), aws)
-        for example in EXAMPLES:
-            text = "\n".join(inventory(plan(made, example))) + "\n"
-            (INVENTORY / f"{example}.txt").write_text(text)
+    with tempfile.TemporaryDirectory() as folder:
+        for example, document in examples(Path(folder)).documents.items():
+            (INVENTORY / f"{example}.txt").write_text("\n".join(inventory(document)) + "\n")
 
 
 if __name__ == "__main__":

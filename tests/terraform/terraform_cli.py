@@ -38,6 +38,7 @@ def terraform(
     env: Mapping[str, str] | None = None,
     check: bool = True,
     timeout: float = 900,
+    asked: str = "",
 ) -> subprocess.CompletedProcess[str]:
     """Run ``terraform ARGS`` in a folder, without colour and without questions.
 
@@ -47,12 +48,13 @@ def terraform(
         env: variables beside those of :func:`environment`; the caller's AWS variables never get in.
         check: fail the test, with all that Terraform printed, if it ends with another code than 0.
         timeout: in seconds.
+        asked: what `console` reads; without it nothing is there to be read.
     """
     done = subprocess.run(
         [binary(), *args],
         cwd=folder,
         env=environment(env),
-        stdin=subprocess.DEVNULL,
+        input=asked,
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -13,6 +13,8 @@ from tests.terraform.checkout import Checkout
 from tests.terraform.emulator import Emulator
 from tests.unit import reference
 
+pytestmark = pytest.mark.xdist_group(plans.GROUP)
+
 PROD = f"""
 environment = "prod"
 region      = "eu-central-1"
@@ -24,13 +26,8 @@ zone_id     = "{plans.ZONE}"
 
 
 @pytest.fixture(scope="module")
-def examples(needs_terraform: str, aws: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    return plans.checkout(tmp_path_factory.mktemp("plans"), aws)
-
-
-@pytest.fixture(scope="module")
-def planned(examples: Checkout) -> dict[str, Any]:
-    return {example: plans.plan(examples, example) for example in plans.EXAMPLES}
+def planned(example_plans: plans.Examples) -> dict[str, Any]:
+    return example_plans.documents
 
 
 @pytest.fixture(scope="module")
@@ -148,10 +145,8 @@ def test_an_environment_that_does_not_exist_is_named_with_those_that_do(checkout
     assert "Known here: dev, prod" in done.stderr
 
 
-def test_a_plan_of_one_environment_is_no_plan_of_another(
-    checkout: Checkout, examples: Checkout, planned: dict[str, Any]
-):
-    file = examples.folder / "infra" / "aws" / "dev.tfplan"
+def test_a_plan_of_one_environment_is_no_plan_of_another(checkout: Checkout, example_plans: plans.Examples):
+    file = example_plans.folder / "dev.tfplan"
     checkout.environment_file("prod", PROD)
     done = checkout.cli("cloud", "apply", "--context", "prod", "--plan", str(file), "--yes")
     assert done.returncode == 2

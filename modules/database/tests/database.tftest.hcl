@@ -99,7 +99,7 @@ run "parameters_as_locally" {
     condition = { for one in aws_db_parameter_group.database[0].parameter : one.name => one.value } == {
       "rds.force_ssl"              = "1"
       "password_encryption"        = "scram-sha-256"
-      "max_connections"            = "300"
+      "max_connections"            = "400"
       "log_statement"              = "none"
       "log_min_duration_statement" = "2000"
       "timezone"                   = "UTC"

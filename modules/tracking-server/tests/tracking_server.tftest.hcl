@@ -98,7 +98,7 @@ variables {
     app_secret_arn       = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mlflow-d4e5f6"
     secrets_kms_key_arns = ["arn:aws:kms:eu-central-1:123456789012:key/2"]
     password_version     = 7
-    max_connections      = 300
+    max_connections      = 400
   }
 
   buckets = {
