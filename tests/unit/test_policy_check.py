@@ -28,9 +28,10 @@ models:
       - {name: sales, source: run, direction: higher, role: threshold, threshold: 3}
 """
 TABLE = """\
-metric   from     better  role       rule      margin  threshold
-roc_auc  holdout  higher  primary    superior  0       0.9
-sales    run      higher  threshold  -         -       3
+metric      from         better  role       rule          margin  threshold
+roc_auc     holdout      higher  primary    superior      0       0.9
+sales       run          higher  threshold  -             -       3
+error rate  live errors  lower   guardrail  non-inferior  0.01    -
 """
 # Commands of the workflow that belong to other parts of the tool: path and options.
 MODEL_VALIDATE = ("model", "validate")
@@ -62,6 +63,16 @@ def test_a_good_file_is_shown_as_a_table_per_model(run):
     assert (done.exit_code, done.stderr) == (0, "")
 
 
+def test_a_ramp_is_shown_in_a_line_of_its_own(run):
+    done = run(
+        text=GOOD
+        + "    live: {steps: [{share: 0.01, minutes: 10}, {share: 0.2, minutes: 60}], sticky: true}\n"
+    )
+    assert done.stdout.splitlines()[1] == (
+        "live steps 0.01 for 10 min, 0.2 for 60 min, minimum 1,000, sticky, bakes 30 min"
+    )
+
+
 def test_the_example_is_good():
     app = typer.Typer()
     commands.register(app)
@@ -75,7 +86,13 @@ def test_the_example_is_good():
         ("holdout", "mypackage.costs:expected_cost"),
         ("outcomes", "outcomes.csv"),
         ("run", "approval_rate"),
+        ("live errors", "status"),
+        ("live latency", "quantile 0.95"),
+        ("live outcomes", "s3://analytics/conversions/"),
     ]
+    live = answer["result"]["models"][0]["live"]
+    assert [step["share"] for step in live["steps"]] == [0.01, 0.05, 0.25]
+    assert (live["minimum"], live["promote"]) == (1000, False)
 
 
 def test_every_problem_is_listed_with_file_and_line(run):

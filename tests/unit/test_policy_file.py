@@ -15,6 +15,7 @@ from tests.unit import reference
 
 from mlflowctl.errors import UsageError
 from mlflowctl.registry import policy_file, policy_problems
+from mlflowctl.registry.live_policy import ERROR_RATE, Live, LiveMetric, RampStep
 from mlflowctl.registry.policy import Business, Checks, Holdout, Metric, Policy
 from mlflowctl.registry.policy_rules import DIRECTIONS
 
@@ -46,7 +47,23 @@ FULL = Policy(
     alpha=0.05,
     seed=7,
     auto_stage=False,
-    live_share=0.05,
+    live=Live(
+        steps=(RampStep(0.01, 10), RampStep(0.05, 60), RampStep(0.25, 120)),
+        metrics=(
+            ERROR_RATE,
+            LiveMetric("latency p95", "lower", "guardrail", margin=50.0, source="latency", quantile=0.95),
+            LiveMetric(
+                name="live conversion",
+                direction="higher",
+                role="primary",
+                rule="superior",
+                source="outcomes",
+                data="s3://analytics/conversions/",
+                bounds=(0.0, 1.0),
+                value_column="converted",
+            ),
+        ),
+    ),
     approvals=1,
     keep_archived=5,
     folder=str(EXAMPLE.parent),
@@ -121,6 +138,8 @@ def test_the_page_and_the_schema_tell_the_defaults_that_the_objects_have():
         "policy": Policy("m", "", None, ()),
         "checks": Checks(),
         "business": Business("b", "higher", "primary"),
+        "live": Live(),
+        "live_metric": LiveMetric("l", "lower", "guardrail"),
     }
     compared = 0
     for shape, default in have.items():
@@ -130,8 +149,7 @@ def test_the_page_and_the_schema_tell_the_defaults_that_the_objects_have():
                 shown = str(field["default"]).lower()
                 assert re.search(rf"^\| `{name}` \| `?{shown}`? \|", page, re.MULTILINE), name
                 compared += 1
-    assert compared == 11
-    assert shapes["live"]["properties"]["share"]["default"] == Policy.live_share
+    assert compared == 20
     assert shapes["margin"]["default"] == Metric.margin
 
 
@@ -182,6 +200,15 @@ SAME = {
         "    metrics:",
         "    alpha: 0.05\n    live: {}\n    checks: {custom: []}\n    metrics:",
     ),
+    "defaults of live traffic written out": (
+        "    metrics:",
+        "    live: {share: 5e-2, minimum: 1000, sticky: false, promote: false, bake_minutes: 30.0,"
+        " metrics: [{name: error rate, source: errors, role: guardrail, margin: 0.01}]}\n    metrics:",
+    ),
+    "a ramp of the default share alone": (
+        "    metrics:",
+        "    live: {steps: [{share: 0.05, minutes: 0}]}\n    metrics:",
+    ),
     "1 for 1.0": ("margin: 0.5", "margin: 5.0e-1"),
     "a rule written out": ("role: primary", "role: primary, rule: superior, direction: higher"),
     "another model": (
@@ -201,6 +228,18 @@ OTHER = {
     "a check": ("    metrics:", "    checks: {latency_ratio: 2}\n    metrics:"),
     "approvals": ("    metrics:", "    approvals: 1\n    metrics:"),
     "live share": ("    metrics:", "    live: {share: 0.1}\n    metrics:"),
+    "how long the share lasts": (
+        "    metrics:",
+        "    live: {steps: [{share: 0.05, minutes: 1}]}\n    metrics:",
+    ),
+    "live minimum": ("    metrics:", "    live: {minimum: 999}\n    metrics:"),
+    "sticky": ("    metrics:", "    live: {sticky: true}\n    metrics:"),
+    "promote": ("    metrics:", "    live: {promote: true}\n    metrics:"),
+    "baking": ("    metrics:", "    live: {bake_minutes: 31}\n    metrics:"),
+    "a live margin": (
+        "    metrics:",
+        "    live: {metrics: [{name: error rate, source: errors, role: guardrail}]}\n    metrics:",
+    ),
 }
 
 
@@ -245,6 +284,36 @@ def test_the_digest_does_not_depend_on_the_folder_and_paths_start_there(written)
 def test_a_relative_path_gives_an_absolute_folder(written, monkeypatch):
     monkeypatch.chdir(written(PLAIN).parent)
     assert policy_file.load(Path("promotion.yaml"))["churn"].folder == str(Path.cwd())
+
+
+def test_policies_from_before_the_ramp_keep_their_digests_and_so_their_evidence(written):
+    assert digest(written(PLAIN)) == "c8be4036fecc1786da2eb87de1eab63c8260e9018135ea8cfc300eba36b26ac9"
+    shared = PLAIN + "    live: {share: 0.1}\n    approvals: 2\n"
+    assert digest(written(shared)) == "44571eb01d88e5442569d90f050ccc449d76a808c4a46bb7d81171387ceeb321"
+
+
+def test_the_order_of_live_metrics_does_not_matter(written):
+    first = "{name: p50, source: latency, quantile: 0.5, role: guardrail, margin: 5}"
+    second = "{name: failed, source: errors, role: guardrail, margin: 0.02}"
+    one, other = (
+        written(PLAIN + f"    live: {{metrics: [{', '.join(order)}]}}\n")
+        for order in ((first, second), (second, first))
+    )
+    assert digest(one) == digest(other)
+
+
+def test_a_policy_that_forgets_errors_gets_the_guardrail(written):
+    text = PLAIN + "    live: {metrics: [{name: p50, source: latency, quantile: 0.5, role: guardrail}]}\n"
+    live = policy_file.load(written(text))["churn"].live
+    assert [one.name for one in live.metrics] == ["error rate", "p50"]
+    assert live.metrics[0] == ERROR_RATE
+
+
+def test_live_traffic_starts_with_the_first_step(written):
+    text = PLAIN + "    live: {steps: [{share: 0.01, minutes: 5}, {share: 0.2, minutes: 5}]}\n"
+    policy = policy_file.load(written(text))["churn"]
+    assert policy.live_share == 0.01
+    assert policy.live.steps == (RampStep(0.01, 5.0), RampStep(0.2, 5.0))
 
 
 def test_one_model_is_found_by_its_name(written):

@@ -12,6 +12,7 @@ from mlflowctl.console import Console
 from mlflowctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from mlflowctl.registry.live_policy import Live, LiveMetric
     from mlflowctl.registry.policy import Metric, Policy
 
 COLUMNS = ("metric", "from", "better", "role", "rule", "margin", "threshold")
@@ -73,8 +74,23 @@ def _tell(console: Console, policy: Policy, metrics: list[dict[str, Any]]) -> No
         f"{policy.model}: alpha {policy.alpha:g}, {holdout}, approvals {policy.approvals}, "
         f"live share {policy.live_share:g}, digest {policy.digest[:12]}"
     )
+    if ramp := _ramp(policy.live):
+        console.result(ramp)
     console.table(COLUMNS, [[_cell(value) for value in list(one.values())[:7]] for one in metrics])
     console.result("")
+
+
+def _ramp(live: Live) -> str:
+    """Live traffic in one line; "" if only the share was chosen."""
+    steps = ", ".join(f"{one.share:g} for {one.minutes:g} min" for one in live.steps if one.minutes)
+    facts = [
+        f"live steps {steps}" if steps else "",
+        f"minimum {live.minimum:,}" if steps or live.minimum != type(live).minimum else "",
+        "sticky" if live.sticky else "",
+        "promotes by itself" if live.promote else "",
+        f"bakes {live.bake_minutes:g} min" if steps or live.bake_minutes != type(live).bake_minutes else "",
+    ]
+    return ", ".join(one for one in facts if one)
 
 
 def _cell(value: object) -> str:
@@ -95,11 +111,13 @@ def _as_dict(policy: Policy) -> dict[str, Any]:
         "metrics": [
             *(_metric(one, "holdout", one.function) for one in policy.metrics),
             *(_metric(one, one.source, one.metric or one.data) for one in policy.business),
+            *(_metric(one, f"live {one.source}", _measured(one)) for one in policy.live.metrics),
         ],
         "environment": policy.checks.environment,
         "custom": list(policy.checks.custom),
         "approvals": policy.approvals,
         "live_share": policy.live_share,
+        "live": _live(policy.live),
         "keep_archived": policy.keep_archived,
     }
 
@@ -116,4 +134,19 @@ def _metric(metric: Metric, kind: str, value: str) -> dict[str, Any]:
         "margin": metric.margin if compared else None,
         "threshold": metric.threshold,
         "value": value,
+    }
+
+
+def _measured(metric: LiveMetric) -> str:
+    """Where a metric of live traffic comes from, in a word."""
+    return {"errors": "status", "latency": f"quantile {metric.quantile:g}"}.get(metric.source, metric.data)
+
+
+def _live(live: Live) -> dict[str, Any]:
+    return {
+        "steps": [{"share": one.share, "minutes": one.minutes} for one in live.steps],
+        "minimum": live.minimum,
+        "sticky": live.sticky,
+        "promote": live.promote,
+        "bake_minutes": live.bake_minutes,
     }

@@ -31,14 +31,15 @@ def check_live(document: Document, path: Path, live: Any, meant: set[Path]) -> N
     if not isinstance(live, dict):
         return
     _check_steps(document, path, live)
-    metrics = live.get("metrics")
+    listed = live.get("metrics")
+    metrics = {
+        i: one for i, one in enumerate(listed if isinstance(listed, list) else ()) if isinstance(one, dict)
+    }
     names: dict[str, Path] = {}
-    for index, item in enumerate(metrics if isinstance(metrics, list) else ()):
-        if isinstance(item, dict):
-            _check_name(document, (*path, "metrics", index), item, names)
-            _check_metric(document, (*path, "metrics", index), item, meant)
-    sources = {item.get("source") for item in metrics or () if isinstance(item, dict)}
-    if "errors" not in sources and ERROR_RATE.name in names:
+    for index, item in metrics.items():
+        _check_name(document, (*path, "metrics", index), item, names)
+        _check_metric(document, (*path, "metrics", index), item, meant)
+    if ERROR_RATE.name in names and not any(one.get("source") == "errors" for one in metrics.values()):
         text = f"{ERROR_RATE.name!r} is the name of the guardrail that is added where none has source errors."
         document.add((*names[ERROR_RATE.name], "name"), text)
 
@@ -71,7 +72,7 @@ def _check_metric(document: Document, path: Path, item: Mapping[str, Any], meant
     source = item.get("source")
     if item.get("role") == "guardrail" and item.get("rule") == "superior":
         document.add((*path, "rule"), "A guardrail is non-inferior; what must be better is a primary metric.")
-    if source not in ("errors", "latency", "outcomes"):
+    if not isinstance(source, str) or source not in ("errors", "latency", "outcomes"):
         return
     for key, owner in ONLY.items():
         if key in item and owner != source:
