@@ -25,6 +25,7 @@ from mlflowctl.cli import (
 )
 from mlflowctl.cli import compose as compose_commands
 from mlflowctl.cli import config as config_commands
+from mlflowctl.cli import live as live_commands
 from mlflowctl.cli.command import EXIT_CODES, ContextOption, DataDirOption, fail
 from mlflowctl.console import Console
 from mlflowctl.errors import InterruptedByUser, UsageError
@@ -47,6 +48,7 @@ for group in (
     demo,
     model,
     serve,
+    live_commands,
     policy,
     user,
     compose_commands,

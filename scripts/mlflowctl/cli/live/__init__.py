@@ -1,0 +1,22 @@
+"""``mlflowctl live …``: a challenger tested on live traffic."""
+
+from __future__ import annotations
+
+import typer
+
+from mlflowctl.cli.command import EXIT_CODES
+from mlflowctl.cli.live import look, run
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    group = typer.Typer(
+        help="Live tests: ramp a challenger up, watch it, abort or promote it.",
+        epilog=EXIT_CODES,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    group.command("run")(run.run)
+    group.command("status")(look.status)
+    group.command("page")(look.page)
+    app.add_typer(group, name="live")
