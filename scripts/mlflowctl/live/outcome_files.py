@@ -126,7 +126,7 @@ def _csv(handle: IO[bytes], columns: list[str]) -> Iterator[Any]:
 def _json_lines(handle: IO[bytes], _: list[str]) -> Iterator[Any]:
     import pandas as pd
 
-    yield from pd.read_json(handle, lines=True, chunksize=ROWS, dtype=False, convert_dates=False)
+    yield from pd.read_json(handle, lines=True, chunksize=ROWS, dtype=False)
 
 
 def _parquet(handle: IO[bytes], columns: list[str]) -> Iterator[Any]:
