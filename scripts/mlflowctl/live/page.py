@@ -1,4 +1,4 @@
-"""A page that shows a live test: read-only, on this machine only, without scripts or anything from outside."""
+"""A page that shows a live test: read-only, on this machine only, no scripts, nothing from outside."""
 
 from __future__ import annotations
 

@@ -180,9 +180,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "at": entry.at,
         "what": what,
         "versions": versions,
-        "by": "controller"
-        if entry.kind == ledger_state.LIVE or body["by"] == "live"
-        else entry.actor["name"],
+        "by": "controller" if automatic else entry.actor["name"],
         "reason": entry.reason,
     }
 
