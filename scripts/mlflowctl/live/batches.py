@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,8 @@ from mlflowctl.live.index import Unit, hashed
 from mlflowctl.live.sums import Counts
 from mlflowctl.live.tally import Arm
 from mlflowctl.serving.records import Record
+
+UNREADABLE = (ValueError, TypeError, EOFError, OSError, zlib.error)  # of a chunk that was fetched
 
 Place = tuple[int, int]  # step and variant, 0 for the champion
 Numbers = npt.NDArray[np.int64]

@@ -8,7 +8,6 @@ import json
 import shutil
 import sqlite3
 import tempfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mlflowctl.live import outcomes
-from mlflowctl.live.batches import Batch, Place, Reading, Tally
+from mlflowctl.live.batches import UNREADABLE, Batch, Place, Reading, Tally
 from mlflowctl.live.evidence import Evidence
 from mlflowctl.live.index import Index, Unit, damaged, removed
 from mlflowctl.live.tally import Arm, StepTally
@@ -27,7 +26,6 @@ from mlflowctl.registry.objects import Objects
 from mlflowctl.serving.records import chunks, read_chunk
 
 VARIANTS = ("champion", "challenger")
-UNREADABLE = (ValueError, TypeError, EOFError, OSError, zlib.error)  # of a chunk that was fetched
 AT_ONCE = 50_000  # requests that wait in memory for the index
 
 

@@ -150,6 +150,17 @@ class TestCounting:
         write_chunk(bucket, MODEL, "g9", 1, counted(list(traffic(2, 40))))
         assert sum(look(bucket, policy(outcomes=False), tmp_path, start).seen) > 0
 
+    @pytest.mark.parametrize("old", [0, 1, 63, 64, 65, 200, 700])
+    def test_months_of_records_before_the_test_are_not_read(self, tmp_path, old):
+        before = [Record(1.0, f"o{n}", "champion", CHAMPION, 9, 200, 1.0) for n in range(2 * old)]
+        mine = counted(list(traffic(1, 400)))
+        mine.sort(key=lambda one: one.step)
+        bucket = filled([*before, *mine], 1, 2)
+        found = look(bucket, policy(outcomes=False), tmp_path)
+        assert errors(found) == expected_errors(mine)
+        assert bucket.reads <= len(mine) / 2 + 64 + 2 * (2 + math.log2(old + 1))
+        assert look(bucket, policy(outcomes=False), tmp_path, found) == found
+
     def test_it_survives_json(self, tmp_path):
         sales(tmp_path, some_sales(200))
         found = look(filled(list(traffic(1, 200)), 2, 20), policy(), tmp_path)
