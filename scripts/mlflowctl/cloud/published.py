@@ -7,13 +7,33 @@ whoever applies it and by whatever command; it is gone when the environment is d
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mlflowctl.cloud import aws
 from mlflowctl.errors import MlflowctlError, NotFoundError
 
 SCHEMA = "mlflowctl.environment/1"
+
+
+@dataclass(frozen=True)
+class Served:
+    """One registered model that the environment serves (modules/serving).
+
+    Attributes:
+        url: where clients ask it.
+        rule: ARN of the listener's rule whose weights divide the requests.
+        groups: ARN of the target group, by variant (``champion``, ``challenger``).
+        cluster: the ECS cluster.
+        services: the ECS service, by variant.
+    """
+
+    url: str
+    rule: str
+    groups: Mapping[str, str]
+    cluster: str
+    services: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -37,6 +57,7 @@ class Published:
         security_group: which tasks carry.
         target_group: ARN of the load balancer's target group.
         database: identifier of the RDS instance; "" if the database was there before and is not ours.
+        serving: the models that it serves, by the name of the registered model.
     """
 
     environment: str
@@ -55,6 +76,7 @@ class Published:
     security_group: str
     target_group: str
     database: str
+    serving: Mapping[str, Served] = field(default_factory=dict)
 
 
 def parameter(environment: str) -> str:
@@ -103,8 +125,10 @@ def parsed(name: str, text: str) -> Published:
         document: dict[str, Any] = json.loads(text)
         if document.pop("schema") != SCHEMA:
             raise ValueError
-        values = {one.name: document[one.name] for one in fields(Published)}
-    except (ValueError, KeyError, AttributeError):
+        served = document.pop("serving", {})  # what an earlier release applied serves nothing
+        values = {one.name: document[one.name] for one in fields(Published) if one.name != "serving"}
+        values["serving"] = {model: Served(**one) for model, one in served.items()}
+    except (ValueError, KeyError, AttributeError, TypeError):
         raise MlflowctlError(
             f"The parameter {name} is not as this release of mlflowctl writes it.",
             state="Nothing was changed.",
