@@ -1,8 +1,8 @@
 """The challenger's share of the requests in AWS: the weights of one rule of the load balancer's listener.
 
 Terraform (modules/serving) makes the rule and never looks at its weights again; here they are read and
-changed. A load balancer knows whole weights from 0 to 999 and divides by their proportion. They are written as
-thousandths, so a share is exact to 0.1 %; see :func:`weights`.
+changed. A load balancer knows whole weights from 0 to 999 and divides by their proportion. They are written
+as thousandths, so a share is exact to 0.1 %; see :func:`weights`.
 """
 
 from __future__ import annotations
@@ -65,8 +65,9 @@ def read_weights(found: Published, model: str) -> float:
 def set_weights(found: Published, model: str, share: float, *, sticky: bool | None = None) -> None:
     """Give the challenger a share of the requests at the load balancer.
 
-    Requests under way end where they are. A load balancer looks at no target's health when it divides: with a weight and without a healthy task a
-    variant answers 503. So a share is only raised onto a healthy challenger; lowering it asks nothing.
+    Requests under way end where they are. A load balancer looks at no target's health when it divides: with a
+    weight and without a healthy task a variant answers 503. So a share is only raised onto a healthy
+    challenger; lowering it asks nothing.
 
     Args:
         found: the environment.
@@ -82,19 +83,25 @@ def set_weights(found: Published, model: str, share: float, *, sticky: bool | No
     """
     wanted, served = weights(share), of_model(found, model)
     now = _forward(found, model, served)
-    cookie = dict(now.get("TargetGroupStickinessConfig") or {"Enabled": False})
-    want_cookie = (
-        cookie if sticky is None else {"DurationSeconds": COOKIE_SECONDS, **cookie, "Enabled": sticky}
-    )
-    held = _weights(now, served)
-    if held == wanted and want_cookie == cookie:
+    held, cookie = _weights(now, served), dict(now.get("TargetGroupStickinessConfig") or {"Enabled": False})
+    want_cookie = cookie
+    if sticky is not None:
+        want_cookie = {"DurationSeconds": COOKIE_SECONDS, **cookie, "Enabled": sticky}
+    more = wanted["challenger"] * sum(held.values()) - held["challenger"] * sum(wanted.values())
+    if more == 0 and want_cookie == cookie:
         return
-    if wanted["challenger"] * sum(held.values()) > held["challenger"] * sum(wanted.values()):
+    if more > 0:
         _refuse_unhealthy(found, model, served)
+    _write(found, model, served, wanted, want_cookie)
+
+
+def _write(
+    found: Published, model: str, served: Served, wanted: Mapping[str, int], cookie: dict[str, Any]
+) -> None:
     groups = [
         {"TargetGroupArn": served.groups[variant], "Weight": weight} for variant, weight in wanted.items()
     ]
-    forward = {"TargetGroups": groups, "TargetGroupStickinessConfig": want_cookie}
+    forward = {"TargetGroups": groups, "TargetGroupStickinessConfig": cookie}
     with _asking(found, f"change the weights of model {model!r}", "elasticloadbalancing:ModifyRule"):
         aws.client("elbv2", found.region).modify_rule(
             RuleArn=served.rule, Actions=[{"Type": "forward", "ForwardConfig": forward}]
