@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.terraform.emulator import emulator
 from tests.terraform.iam_policies import Policy
-from tests.terraform.terraform_cli import terraform
+from tests.terraform.terraform_cli import printed, terraform
 
 ROOT = Path(__file__).resolve().parents[2]
 # An example and its variables, by the name of the group.
@@ -38,6 +38,9 @@ def _applied(folder: Path, variables: list[str], env: dict[str, str]) -> dict[st
     terraform(folder, "init")
     terraform(folder, "apply", "-auto-approve", *variables, env=env)
     found: dict[str, str] = json.loads(terraform(folder, "output", "-json", "policies", env=env).stdout)
+    again = terraform(folder, "plan", "-detailed-exitcode", *variables, env=env, check=False)
+    assert again.returncode == 0, printed(again)
+    terraform(folder, "destroy", "-auto-approve", *variables, env=env)
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.terraform import life as lives
 from tests.terraform import plans, terraform_cli
 from tests.terraform.emulator import Emulator, emulator
 
@@ -43,3 +44,16 @@ def aws() -> Iterator[Emulator]:
 def example_plans(needs_terraform: str, tmp_path_factory: pytest.TempPathFactory) -> plans.Examples:
     """The plans of the example environments; once for the files of their group."""
     return plans.examples(tmp_path_factory.mktemp("examples"))
+
+
+@pytest.fixture(scope="session")
+def life(needs_terraform: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lives.Life]:
+    """The environment whose life the files of one group tell."""
+    yield from lives.begun(tmp_path_factory.mktemp("life"))
+
+
+@pytest.fixture(scope="session")
+def made_life(life: lives.Life) -> None:
+    """That it is made: by the first half of the story, or here."""
+    if not life.made:
+        life.make()

@@ -1,4 +1,4 @@
-"""AWS runs what the laptop runs; what differs stands in docs/parity.md. And figures that must fit together."""
+"""AWS runs what the laptop runs, but for what stands in docs/parity.md; figures that must fit together."""
 
 from __future__ import annotations
 

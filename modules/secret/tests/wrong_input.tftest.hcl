@@ -29,22 +29,16 @@ run "right_input_passes" {
   }
 }
 
-run "name_with_capitals" {
+run "wrong_together_one" {
   command = plan
 
   variables {
-    name = "MLflow"
+    name             = "MLflow" # name with capitals
+    password_version = 0        # password version zero
   }
 
-  expect_failures = [var.name]
-}
-
-run "password_version_zero" {
-  command = plan
-
-  variables {
-    password_version = 0
-  }
-
-  expect_failures = [var.password_version]
+  expect_failures = [
+    var.name,
+    var.password_version,
+  ]
 }
