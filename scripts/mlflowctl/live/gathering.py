@@ -25,6 +25,8 @@ from mlflowctl.registry.live_policy import Live
 from mlflowctl.registry.objects import Objects
 from mlflowctl.serving.records import chunks, read_chunk
 
+__all__ = ["UNREADABLE", "Test", "gathered"]
+
 VARIANTS = ("champion", "challenger")
 AT_ONCE = 50_000  # requests that wait in memory for the index
 
