@@ -70,13 +70,14 @@ resource "aws_lb_listener_rule" "traffic" {
     type = "forward"
 
     forward {
-      dynamic "target_group" {
-        for_each = local.variants
+      target_group {
+        arn    = aws_lb_target_group.model["champion"].arn
+        weight = local.variants["champion"].weight
+      }
 
-        content {
-          arn    = aws_lb_target_group.model[target_group.key].arn
-          weight = target_group.value.weight
-        }
+      target_group {
+        arn    = aws_lb_target_group.model["challenger"].arn
+        weight = local.variants["challenger"].weight
       }
 
       stickiness {

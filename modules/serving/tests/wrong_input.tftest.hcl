@@ -1,4 +1,5 @@
-# One run per validation: wrong input is refused by the plan, before anything is made.
+# What is wrong is refused by the plan, before anything is made. Rules that do not look at each other are broken
+# together: a plan tells all of them at once.
 
 mock_provider "aws" {
   mock_data "aws_caller_identity" {
@@ -91,54 +92,174 @@ run "right_input_passes" {
   command = plan
 }
 
-run "name_with_capitals" {
+run "wrong_together_one" {
   command = plan
 
   variables {
+    # name with capitals
     name = "MLflow"
-  }
-
-  expect_failures = [var.name]
-}
-
-run "name_that_elb_reserves" {
-  command = plan
-
-  variables {
-    name = "internal-mlflow"
-  }
-
-  expect_failures = [var.name]
-}
-
-run "model_with_a_slash" {
-  command = plan
-
-  variables {
+    # model with a slash
     model = "team/fraud"
+    # image without tag
+    image = "registry.example.com/mlflowctl"
+    # one zone only
+    private_subnet_ids = ["subnet-0123456789abcdef0"]
+    # login by name
+    login_secret_arn = "mlflow-reader"
+    # login key by alias
+    login_secret_kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:alias/ours"
+    # secret in the environment
+    environment = { PIP_INDEX_PASSWORD = "x" }
+    # odd retention
+    log_retention_days = 100
+    # topic by name
+    sns_topic_arn = "alarms"
+    # no error allowed
+    errors_percent = 0
+    # path without slash
+    iam_path = "mlflow"
+    # boundary by name
+    permissions_boundary_arn = "boundary"
+    # memory that Fargate does not offer
+    memory = 1024
+    # little scratch space
+    ephemeral_storage = 20
+    # unknown architecture
+    cpu_architecture = "RISCV"
+    # fewer tasks under load
+    max_tasks = 1
+    # fewer tasks of the challenger under load
+    challenger_max_tasks = 0
+    # CPU target of everything
+    target_cpu_percent = 100
+    # hardly any requests
+    target_requests_per_minute = 1
+    # no grace
+    startup_grace_seconds = 30
+    # requests cut off
+    drain_seconds = 0
+    # longer than the servers keep a connection
+    request_timeout_seconds = 300
+    # zone by name
+    zone_id = "example.com"
+    # old TLS
+    ssl_policy = "ELBSecurityPolicy-2016-08"
+    # listener of a network load balancer
+    existing_load_balancer = { listener_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/net/shared/0123456789abcdef/fedcba9876543210", security_group_id = "sg-1" }
   }
 
-  expect_failures = [var.model]
+  expect_failures = [
+    var.name,
+    var.model,
+    var.image,
+    var.private_subnet_ids,
+    var.login_secret_arn,
+    var.login_secret_kms_key_arn,
+    var.environment,
+    var.log_retention_days,
+    var.sns_topic_arn,
+    var.errors_percent,
+    var.iam_path,
+    var.permissions_boundary_arn,
+    var.memory,
+    var.ephemeral_storage,
+    var.cpu_architecture,
+    var.max_tasks,
+    var.challenger_max_tasks,
+    var.target_cpu_percent,
+    var.target_requests_per_minute,
+    var.startup_grace_seconds,
+    var.drain_seconds,
+    var.request_timeout_seconds,
+    var.zone_id,
+    var.ssl_policy,
+    var.existing_load_balancer,
+  ]
 }
 
-run "model_like_an_option" {
+run "wrong_together_two" {
   command = plan
 
   variables {
+    # name that ELB reserves
+    name = "internal-mlflow"
+    # model like an option
     model = "--help"
+    # image that moves
+    image = "registry.example.com/mlflowctl:latest"
+    # login with a JSON key
+    login_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mlflow-reader-a1b2c3:password::"
+    # variable of the module
+    environment = { MLFLOW_TRACKING_URI = "https://other.example.com" }
+    # odd CPU
+    cpu = 1000
+    # no task
+    min_tasks = 0
+    # no task of the challenger
+    challenger_min_tasks = 0
+    # open to everybody
+    allowed_cidr_blocks = ["0.0.0.0/0"]
   }
 
-  expect_failures = [var.model]
+  expect_failures = [
+    var.name,
+    var.model,
+    var.image,
+    var.login_secret_arn,
+    var.environment,
+    var.cpu,
+    var.min_tasks,
+    var.challenger_min_tasks,
+    var.allowed_cidr_blocks,
+  ]
 }
 
-run "short_name_with_underscore" {
+run "wrong_together_three" {
   command = plan
 
   variables {
+    # short name with an underscore
     short_name = "fraud_1"
+    # range with host bits
+    allowed_cidr_blocks = ["10.20.0.1/16"]
   }
 
-  expect_failures = [var.short_name]
+  expect_failures = [
+    var.short_name,
+    var.allowed_cidr_blocks,
+  ]
+}
+
+run "wrong_together_four" {
+  command = plan
+
+  variables {
+    # domain with capitals
+    domain_name = "Fraud.example.com"
+    # certificate by name
+    certificate_arn = "fraud.example.com"
+  }
+
+  expect_failures = [
+    var.domain_name,
+    var.certificate_arn,
+  ]
+}
+
+run "wrong_together_five" {
+  command = plan
+
+  variables {
+    # VPC without length
+    vpc_cidr_blocks = ["10.20.0.0"]
+    # no room for three rules
+    existing_load_balancer = { listener_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/shared/0123456789abcdef/fedcba9876543210", security_group_id = "sg-1", priority = 49999 }
+  }
+
+  expect_failures = [
+    var.vpc_cidr_blocks,
+    var.existing_load_balancer,
+  ]
 }
 
 run "short_name_too_long" {
@@ -151,287 +272,6 @@ run "short_name_too_long" {
   expect_failures = [var.short_name]
 }
 
-run "image_without_tag" {
-  command = plan
-
-  variables {
-    image = "registry.example.com/mlflowctl"
-  }
-
-  expect_failures = [var.image]
-}
-
-run "image_latest" {
-  command = plan
-
-  variables {
-    image = "registry.example.com/mlflowctl:latest"
-  }
-
-  expect_failures = [var.image]
-}
-
-run "one_zone_only" {
-  command = plan
-
-  variables {
-    private_subnet_ids = ["subnet-0123456789abcdef0"]
-  }
-
-  expect_failures = [var.private_subnet_ids]
-}
-
-run "login_by_name" {
-  command = plan
-
-  variables {
-    login_secret_arn = "mlflow-reader"
-  }
-
-  expect_failures = [var.login_secret_arn]
-}
-
-run "login_with_a_json_key" {
-  command = plan
-
-  variables {
-    login_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mlflow-reader-a1b2c3:password::"
-  }
-
-  expect_failures = [var.login_secret_arn]
-}
-
-run "login_key_by_alias" {
-  command = plan
-
-  variables {
-    login_secret_kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:alias/ours"
-  }
-
-  expect_failures = [var.login_secret_kms_key_arn]
-}
-
-run "secret_in_the_environment" {
-  command = plan
-
-  variables {
-    environment = { PIP_INDEX_PASSWORD = "x" }
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "variable_of_the_module" {
-  command = plan
-
-  variables {
-    environment = { MLFLOW_TRACKING_URI = "https://other.example.com" }
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "odd_retention" {
-  command = plan
-
-  variables {
-    log_retention_days = 100
-  }
-
-  expect_failures = [var.log_retention_days]
-}
-
-run "topic_by_name" {
-  command = plan
-
-  variables {
-    sns_topic_arn = "alarms"
-  }
-
-  expect_failures = [var.sns_topic_arn]
-}
-
-run "no_error_allowed" {
-  command = plan
-
-  variables {
-    errors_percent = 0
-  }
-
-  expect_failures = [var.errors_percent]
-}
-
-run "path_without_slash" {
-  command = plan
-
-  variables {
-    iam_path = "mlflow"
-  }
-
-  expect_failures = [var.iam_path]
-}
-
-run "boundary_by_name" {
-  command = plan
-
-  variables {
-    permissions_boundary_arn = "boundary"
-  }
-
-  expect_failures = [var.permissions_boundary_arn]
-}
-
-run "odd_cpu" {
-  command = plan
-
-  variables {
-    cpu = 1000
-  }
-
-  expect_failures = [var.cpu]
-}
-
-run "memory_that_fargate_does_not_offer" {
-  command = plan
-
-  variables {
-    memory = 1024
-  }
-
-  expect_failures = [var.memory]
-}
-
-run "little_scratch_space" {
-  command = plan
-
-  variables {
-    ephemeral_storage = 20
-  }
-
-  expect_failures = [var.ephemeral_storage]
-}
-
-run "unknown_architecture" {
-  command = plan
-
-  variables {
-    cpu_architecture = "RISCV"
-  }
-
-  expect_failures = [var.cpu_architecture]
-}
-
-run "no_task" {
-  command = plan
-
-  variables {
-    min_tasks = 0
-  }
-
-  expect_failures = [var.min_tasks]
-}
-
-run "fewer_tasks_under_load" {
-  command = plan
-
-  variables {
-    min_tasks = 3
-    max_tasks = 2
-  }
-
-  expect_failures = [var.max_tasks]
-}
-
-run "no_task_of_the_challenger" {
-  command = plan
-
-  variables {
-    challenger_min_tasks = 0
-  }
-
-  expect_failures = [var.challenger_min_tasks]
-}
-
-run "fewer_tasks_of_the_challenger_under_load" {
-  command = plan
-
-  variables {
-    challenger_min_tasks = 3
-  }
-
-  expect_failures = [var.challenger_max_tasks]
-}
-
-run "cpu_target_of_everything" {
-  command = plan
-
-  variables {
-    target_cpu_percent = 100
-  }
-
-  expect_failures = [var.target_cpu_percent]
-}
-
-run "hardly_any_requests" {
-  command = plan
-
-  variables {
-    target_requests_per_minute = 1
-  }
-
-  expect_failures = [var.target_requests_per_minute]
-}
-
-run "no_grace" {
-  command = plan
-
-  variables {
-    startup_grace_seconds = 30
-  }
-
-  expect_failures = [var.startup_grace_seconds]
-}
-
-run "requests_cut_off" {
-  command = plan
-
-  variables {
-    drain_seconds = 0
-  }
-
-  expect_failures = [var.drain_seconds]
-}
-
-run "vpc_without_length" {
-  command = plan
-
-  variables {
-    vpc_cidr_blocks = ["10.20.0.0"]
-  }
-
-  expect_failures = [var.vpc_cidr_blocks]
-}
-
-run "range_with_host_bits" {
-  command = plan
-
-  variables {
-    allowed_cidr_blocks = ["10.20.0.1/16"]
-  }
-
-  expect_failures = [var.allowed_cidr_blocks]
-}
-
-run "open_to_everybody" {
-  command = plan
-
-  variables {
-    allowed_cidr_blocks = ["0.0.0.0/0"]
-  }
-
-  expect_failures = [var.allowed_cidr_blocks]
-}
-
 run "open_to_nobody" {
   command = plan
 
@@ -440,16 +280,6 @@ run "open_to_nobody" {
   }
 
   expect_failures = [var.allowed_cidr_blocks]
-}
-
-run "domain_with_capitals" {
-  command = plan
-
-  variables {
-    domain_name = "Fraud.example.com"
-  }
-
-  expect_failures = [var.domain_name]
 }
 
 run "https_without_a_name" {
@@ -488,26 +318,6 @@ run "existing_load_balancer_without_a_name" {
   expect_failures = [var.domain_name]
 }
 
-run "zone_by_name" {
-  command = plan
-
-  variables {
-    zone_id = "example.com"
-  }
-
-  expect_failures = [var.zone_id]
-}
-
-run "certificate_by_name" {
-  command = plan
-
-  variables {
-    certificate_arn = "fraud.example.com"
-  }
-
-  expect_failures = [var.certificate_arn]
-}
-
 run "https_without_a_certificate" {
   command = plan
 
@@ -528,16 +338,6 @@ run "plain_http_with_a_certificate" {
   expect_failures = [var.certificate_arn]
 }
 
-run "old_tls" {
-  command = plan
-
-  variables {
-    ssl_policy = "ELBSecurityPolicy-2016-08"
-  }
-
-  expect_failures = [var.ssl_policy]
-}
-
 run "plain_http_out_of_the_vpc" {
   command = plan
 
@@ -548,36 +348,6 @@ run "plain_http_out_of_the_vpc" {
   }
 
   expect_failures = [var.danger_plain_http]
-}
-
-run "listener_of_a_network_load_balancer" {
-  command = plan
-
-  variables {
-    existing_load_balancer = { listener_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/net/shared/0123456789abcdef/fedcba9876543210", security_group_id = "sg-1" }
-  }
-
-  expect_failures = [var.existing_load_balancer]
-}
-
-run "no_room_for_three_rules" {
-  command = plan
-
-  variables {
-    existing_load_balancer = { listener_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/shared/0123456789abcdef/fedcba9876543210", security_group_id = "sg-1", priority = 49999 }
-  }
-
-  expect_failures = [var.existing_load_balancer]
-}
-
-run "longer_than_the_servers_keep_a_connection" {
-  command = plan
-
-  variables {
-    request_timeout_seconds = 300
-  }
-
-  expect_failures = [var.request_timeout_seconds]
 }
 
 run "existing_listener_without_tls" {
