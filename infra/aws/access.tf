@@ -10,6 +10,7 @@ module "access" {
   kms_key_arn         = module.artifact_store.kms_key_arn
   parameter           = aws_ssm_parameter.published.name
   direct_artifacts    = var.direct_artifacts
+  traffic_rule_arns   = [for one in module.serving : one.rule_arn]
   create_policies     = var.create_access_policies
   iam_path            = var.iam_path
 }

@@ -2,19 +2,19 @@
 
 data "aws_caller_identity" "current" {}
 
-data "aws_availability_zones" "available" {
+# By name and in any state: a zone in trouble, or a new one, must not move the subnets of a running environment.
+data "aws_availability_zones" "region" {
   count = var.existing_network == null && length(var.availability_zones) == 0 ? 1 : 0
-  state = "available"
 
   filter {
-    name   = "opt-in-status"
-    values = ["opt-in-not-required"]
+    name   = "zone-name"
+    values = formatlist("${var.region}%s", ["a", "b", "c", "d", "e", "f"])
   }
 }
 
 locals {
   title = "${var.name}-${var.environment}"
-  found = sort(flatten(data.aws_availability_zones.available[*].names))
+  found = sort(flatten(data.aws_availability_zones.region[*].names))
   zones = length(var.availability_zones) > 0 ? var.availability_zones : slice(local.found, 0, min(local.size.zones, length(local.found)))
   # One key for all, or one made by each module.
   create_kms_key = var.kms_key_arn == null

@@ -48,6 +48,16 @@ output "parameter" {
   value       = aws_ssm_parameter.published.name
 }
 
+output "serving" {
+  description = "Where each served model is asked (POST <url>/invocations), by its name."
+  value       = { for one in module.serving : one.model => one.url }
+}
+
+output "traffic_policies" {
+  description = "Policy documents (JSON) for whoever changes the weights of one served model alone, such as the controller of its live test, by its name."
+  value       = { for one in module.serving : one.model => one.traffic_policy }
+}
+
 output "sns_topic_arn" {
   description = "Where every alarm goes."
   value       = module.observability.sns_topic_arn

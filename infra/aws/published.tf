@@ -7,6 +7,7 @@ resource "aws_ssm_parameter" "published" {
   description = "Where mlflowctl finds ${local.title}"
   type        = "SecureString"
   key_id      = module.artifact_store.kms_key_arn
+  tier        = "Intelligent-Tiering" # beyond 4 KiB, which about five served models fill, AWS keeps it in the larger kind
 
   value = jsonencode({
     schema          = "mlflowctl.environment/1"
@@ -26,5 +27,12 @@ resource "aws_ssm_parameter" "published" {
     security_group  = module.tracking_server.security_group_id
     target_group    = module.tracking_server.target_group_arn
     database        = try(coalesce(module.database.instance_identifier), "")
+    serving = { for one in module.serving : one.model => {
+      url      = one.url
+      rule     = one.rule_arn
+      groups   = one.target_group_arns
+      cluster  = one.cluster_name
+      services = one.service_names
+    } }
   })
 }

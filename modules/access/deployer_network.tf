@@ -106,7 +106,11 @@ locals {
           "elasticloadbalancing:CreateListener", "elasticloadbalancing:CreateLoadBalancer", "elasticloadbalancing:CreateRule",
           "elasticloadbalancing:CreateTargetGroup",
         ]
-        Resource  = ["${local.elb}:loadbalancer/app/${var.name}/*", "${local.elb}:targetgroup/*", "${local.elb}:listener/app/${var.name}/*"]
+        # That of the tracking server, and one of each model that is served: <name>-<short name>.
+        Resource = concat(
+          flatten([for kind in ["loadbalancer", "listener"] : ["${local.elb}:${kind}/app/${var.name}/*", "${local.elb}:${kind}/app/${var.name}-*/*"]]),
+          ["${local.elb}:targetgroup/*"],
+        )
         Condition = local.making
       },
       {

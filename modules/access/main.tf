@@ -45,7 +45,7 @@ locals {
         Sid      = "ReadRegistry"
         Effect   = "Allow"
         Action   = ["s3:GetObject", "s3:GetObjectVersion"]
-        Resource = [for prefix in ["ledger", "leases", "evidence"] : "${local.registry}/${prefix}/*"]
+        Resource = [for prefix in ["ledger", "leases", "evidence", "records"] : "${local.registry}/${prefix}/*"]
       },
     ],
     [for arn in var.direct_artifacts ? [local.artifacts] : [] : {
@@ -129,6 +129,22 @@ locals {
     }],
   )
 
+  # Who gives a challenger a share of the requests changes the weights of its listener's rule, and nothing else of it.
+  moving_traffic = [for statement in [
+    {
+      Sid      = "MoveTraffic"
+      Effect   = "Allow"
+      Action   = ["elasticloadbalancing:ModifyRule"]
+      Resource = var.traffic_rule_arns
+    },
+    {
+      Sid      = "LookAtTraffic" # AWS cannot narrow these
+      Effect   = "Allow"
+      Action   = ["elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetHealth"]
+      Resource = ["*"]
+    },
+  ] : statement if length(var.traffic_rule_arns) > 0]
+
   logging_in = {
     for role, arns in var.login_secrets : role => concat(
       [{ Sid = "ReadLogin", Effect = "Allow", Action = ["secretsmanager:GetSecretValue"], Resource = arns }],
@@ -149,7 +165,8 @@ locals {
       [for statement in local.encrypting : statement if var.direct_artifacts], try(local.logging_in["trainer"], []),
     )
     promoter = concat(
-      local.looking, local.appending, local.decrypting, local.encrypting, try(local.logging_in["promoter"], []),
+      local.looking, local.appending, local.moving_traffic, local.decrypting, local.encrypting,
+      try(local.logging_in["promoter"], []),
     )
   }
 

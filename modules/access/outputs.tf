@@ -9,7 +9,7 @@ output "trainer_policy" {
 }
 
 output "promoter_policy" {
-  description = "JSON: as reader, and append to ledger and evidence, hold leases. Overwrites and deletes nothing."
+  description = "JSON: as reader, and append to ledger and evidence, hold leases, change the weights of traffic_rule_arns. Overwrites and deletes nothing."
   value       = local.documents["promoter"]
 }
 

@@ -63,6 +63,17 @@ variable "parameter" {
   }
 }
 
+variable "traffic_rule_arns" {
+  description = "Rules of listeners whose weights a promoter may change: rule_arn of each module serving. Default: none."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.traffic_rule_arns : can(regex("^arn:[a-z-]+:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:listener-rule/app/[^*]+$", arn))])
+    error_message = "traffic_rule_arns holds ARNs of single rules of application load balancers (…:listener-rule/app/…)."
+  }
+}
+
 variable "login_secrets" {
   description = "Secrets with a MLflow login that a role may read: ARNs by role. Never the secret of the user admin: whoever logs in as admin can do everything."
   type        = map(list(string))

@@ -118,6 +118,31 @@ DEPLOYER_TABLE: list[tuple[bool, str, str, dict[str, str]]] = [
     (False, "kms:CreateGrant", _arn("kms", "key/1"), OURS),
     (False, "kms:Decrypt", _arn("kms", "key/1"), OURS | VIA_S3),
     (False, "acm:DeleteCertificate", _arn("acm", "certificate/2"), OTHERS),
+    # The load balancer of the tracking server, and those of served models.
+    (
+        True,
+        "elasticloadbalancing:CreateLoadBalancer",
+        _arn("elasticloadbalancing", "loadbalancer/app/mlflow-prod-fraud/2"),
+        MAKING,
+    ),
+    (
+        False,
+        "elasticloadbalancing:CreateLoadBalancer",
+        _arn("elasticloadbalancing", "loadbalancer/app/mlflow-prod2/2"),
+        MAKING,
+    ),
+    (
+        True,
+        "elasticloadbalancing:CreateRule",
+        _arn("elasticloadbalancing", "listener/app/mlflow-prod-fraud/2/3"),
+        MAKING,
+    ),
+    (
+        False,
+        "elasticloadbalancing:ModifyRule",
+        _arn("elasticloadbalancing", "listener-rule/app/x/2/3/4"),
+        OTHERS,
+    ),
     (
         True,
         "elasticloadbalancing:DeleteTargetGroup",

@@ -8,7 +8,6 @@ The documents come from the module's examples, applied on the emulator; they are
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from tests.terraform import access_policies
 from tests.terraform.emulator import ACCOUNT, REGION
 from tests.terraform.iam_policies import Policy, problems
 from tests.terraform.record_s3_calls import RECORDED
+from tests.terraform.s3_requests import VIA_S3, refused
 
 pytestmark = pytest.mark.xdist_group("access-policies")
 BUCKETS = {role: f"arn:aws:s3:::mlflow-prod-{ACCOUNT}-{role}" for role in ("artifacts", "registry")}
@@ -23,30 +23,16 @@ ARTIFACTS, REGISTRY = BUCKETS["artifacts"], BUCKETS["registry"]
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 LOGIN = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:mlflow-login-ci-AbCdEf"
 ADMIN = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:mlflow-prod-admin-20260101-AbCdEf"
-VIA_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
+# The rule in the module's example.
+_ID = "0123456789abcdef"
+RULE = (
+    f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:listener-rule/app/mlflow-prod-fraud/{_ID}/{_ID}/{_ID}"
+)
 ABSENT = {"s3:if-none-match": "*"}
 SAME = {"s3:if-match": '"0123"'}
 
-# The operations whose permission has another name.
-PERMISSIONS = {
-    "ListObjectsV2": "s3:ListBucket",
-    "ListObjectVersions": "s3:ListBucketVersions",
-    "HeadBucket": "s3:ListBucket",
-    "HeadObject": "s3:GetObject",
-    "GetBucketEncryption": "s3:GetEncryptionConfiguration",
-    "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-    "GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "CreateMultipartUpload": "s3:PutObject",
-    "UploadPart": "s3:PutObject",
-    "CompleteMultipartUpload": "s3:PutObject",
-    "ListParts": "s3:ListMultipartUploadParts",
-    "DeleteObjects": "s3:DeleteObject",
-}
 # Who makes which recorded calls in AWS.
 ACTORS = {"smoke-test": "trainer", "training": "trainer", "promotion": "promoter", "reading": "reader"}
-# `doctor` lists all buckets of an account to see whether the store answers. It belongs to the local stack; no
-# role here may, since the names of other teams' buckets are none of its business.
-NOT_FOR_ROLES = {"ListBuckets"}
 
 
 @pytest.fixture(scope="module")
@@ -103,36 +89,12 @@ def test_nothing_but_reading_has_an_open_resource(documents: dict[str, dict[str,
 # What was recorded
 
 
-def _requests(call: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
-    """The permissions that a recorded call asks for: on S3, and on the key of the bucket."""
-    bucket, operation = BUCKETS[call["bucket"]], call["operation"]
-    action = PERMISSIONS.get(operation, f"s3:{operation}")
-    key = call.get("key", "any" if operation == "DeleteObjects" else "")
-    context = {f"s3:{name}": "told" for name in call.get("headers", [])}
-    asked = [(action, f"{bucket}/{key}" if key else bucket, context)]
-    if action == "s3:PutObject":
-        asked.append(("kms:GenerateDataKey", KEY, VIA_S3))
-    if action == "s3:GetObject" or operation in ("UploadPart", "CompleteMultipartUpload"):
-        asked.append(("kms:Decrypt", KEY, VIA_S3))
-    return asked
-
-
-def _refused(policy: Policy, calls: list[dict[str, Any]]) -> list[str]:
-    return [
-        f"{action} on {resource} with {context}"
-        for call in calls
-        if call["operation"] not in NOT_FOR_ROLES
-        for action, resource, context in _requests(call)
-        if not policy.allows(action, resource, **context)
-    ]
-
-
 @pytest.mark.parametrize("mode", ["proxied", "direct"])
 @pytest.mark.parametrize("who", sorted(ACTORS))
 def test_recorded_calls_are_allowed(mode: str, who: str, roles: dict[str, dict[str, Policy]]) -> None:
     calls = json.loads(RECORDED.read_text())["calls"][mode].get(who, [])
     assert calls or (mode, who) == ("proxied", "training"), "nothing was recorded"
-    assert not _refused(roles[mode][ACTORS[who]], calls)
+    assert not refused(roles[mode][ACTORS[who]], calls, BUCKETS, KEY)
 
 
 @pytest.mark.parametrize("mode", ["proxied", "direct"])
@@ -141,14 +103,14 @@ def test_a_promotion_is_refused_to_reader_and_trainer(mode: str, roles: dict[str
     writes = [one for one in promotion if one["operation"] == "PutObject" and one["bucket"] == "registry"]
     for role in ("reader", "trainer"):
         for one in writes:
-            assert _refused(roles[mode][role], [one])
+            assert refused(roles[mode][role], [one], BUCKETS, KEY)
 
 
 def test_the_record_holds_every_part() -> None:
     """Whoever records again with less than everything would weaken the tests above unseen."""
     calls = json.loads(RECORDED.read_text())["calls"]
-    assert set(calls["proxied"]) == {"smoke-test", "promotion", "reading", "server"}
-    assert set(calls["direct"]) == {"smoke-test", "training", "promotion", "reading"}
+    assert set(calls["proxied"]) == {"bootstrap", "smoke-test", "promotion", "reading", "server"}
+    assert set(calls["direct"]) == {"bootstrap", "smoke-test", "training", "promotion", "reading"}
     written = {
         (one["key"].split("/")[0], *one["headers"])
         for one in calls["proxied"]["promotion"]
@@ -188,6 +150,16 @@ ROLE_TABLE: list[tuple[str, str, str, dict[str, str], set[str]]] = [
     ("proxied", "s3:PutObject", f"{REGISTRY}/leases/m.json", {}, set()),
     ("proxied", "s3:DeleteObject", f"{REGISTRY}/leases/m.json", {}, set()),
     ("proxied", "s3:PutObject", f"{REGISTRY}/elsewhere.json", ABSENT, set()),
+    # What gateways recorded is read; it is written by the model servers alone.
+    ("proxied", "s3:GetObject", f"{REGISTRY}/records/m/g/000000000001.jsonl.gz", {}, EVERYBODY),
+    ("proxied", "s3:PutObject", f"{REGISTRY}/records/m/g/000000000001.jsonl.gz", ABSENT, set()),
+    # Whoever promotes gives a challenger its share: the weights of one rule, no more.
+    ("proxied", "elasticloadbalancing:ModifyRule", RULE, {}, {"promoter"}),
+    ("proxied", "elasticloadbalancing:ModifyRule", RULE.replace("fraud", "churn"), {}, set()),
+    ("proxied", "elasticloadbalancing:DeleteRule", RULE, {}, set()),
+    ("proxied", "elasticloadbalancing:ModifyListener", RULE.replace("-rule", ""), {}, set()),
+    ("proxied", "elasticloadbalancing:DescribeRules", "*", {}, {"promoter"}),
+    ("proxied", "elasticloadbalancing:DescribeTargetHealth", "*", {}, {"promoter"}),
     # Settings are looked at, not changed.
     ("direct", "s3:GetBucketVersioning", REGISTRY, {}, EVERYBODY),
     ("direct", "s3:PutBucketVersioning", REGISTRY, {}, set()),

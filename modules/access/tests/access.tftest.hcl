@@ -18,6 +18,10 @@ variables {
 
 run "documents_only" {
   assert {
+    condition     = !strcontains(output.promoter_policy, "elasticloadbalancing")
+    error_message = "Where no model is served, there is nothing to move."
+  }
+  assert {
     condition     = length(aws_iam_policy.this) == 0 && output.deployer_policies == {} && output.policy_arns == {}
     error_message = "Nothing is made unless asked for."
   }
@@ -32,6 +36,20 @@ run "documents_only" {
   assert {
     condition     = alltrue([for statement in jsondecode(output.promoter_policy).Statement : !strcontains(jsonencode(statement), "kms:")])
     error_message = "Without a key there is nothing about keys."
+  }
+}
+
+run "a_promoter_moves_traffic_where_models_are_served" {
+  variables {
+    traffic_rule_arns = ["arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener-rule/app/mlflow-test-fraud/0123456789abcdef/1/2"]
+  }
+  assert {
+    condition     = flatten([for statement in jsondecode(output.promoter_policy).Statement : statement.Resource if statement.Sid == "MoveTraffic"]) == ["arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener-rule/app/mlflow-test-fraud/0123456789abcdef/1/2"]
+    error_message = "The promoter changes the weights of this one rule."
+  }
+  assert {
+    condition     = !strcontains("${output.reader_policy}${output.trainer_policy}", "elasticloadbalancing")
+    error_message = "Nobody else does."
   }
 }
 

@@ -1,4 +1,5 @@
-# One run per rule: what is wrong is refused by the plan, before anything is made.
+# Wrong input is refused by the plan, before anything is made. A run breaks as many rules as do not look at one
+# another, each of another variable: to start a run takes longer than to find out.
 
 mock_provider "aws" {}
 
@@ -6,90 +7,19 @@ variables {
   name = "mlflow-test"
 }
 
-run "name_with_a_hyphen_at_its_end" {
+run "wrong_together_one" {
   command = plan
-  variables {
-    name = "mlflow-"
-  }
-  expect_failures = [var.name]
-}
 
-run "artifacts_by_bucket_name" {
-  command = plan
   variables {
-    artifact_bucket_arn = "our-artifacts"
-  }
-  expect_failures = [var.artifact_bucket_arn]
-}
-
-run "registry_by_path" {
-  command = plan
-  variables {
-    registry_bucket_arn = "arn:aws:s3:::ours/ledger"
-  }
-  expect_failures = [var.registry_bucket_arn]
-}
-
-run "one_bucket_for_both" {
-  command = plan
-  variables {
-    artifact_bucket_arn = "arn:aws:s3:::ours"
-    registry_bucket_arn = "arn:aws:s3:::ours"
-  }
-  expect_failures = [var.registry_bucket_arn]
-}
-
-run "alias_instead_of_key" {
-  command = plan
-  variables {
-    kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:alias/ours"
-  }
-  expect_failures = [var.kms_key_arn]
-}
-
-run "parameter_without_slash" {
-  command = plan
-  variables {
-    parameter = "mlflowctl/prod"
-  }
-  expect_failures = [var.parameter]
-}
-
-run "login_of_an_unknown_role" {
-  command = plan
-  variables {
-    login_secrets = { admin = [] }
-  }
-  expect_failures = [var.login_secrets]
-}
-
-run "login_of_any_secret" {
-  command = plan
-  variables {
-    login_secrets = { reader = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:*"] }
-  }
-  expect_failures = [var.login_secrets]
-}
-
-run "login_key_by_alias" {
-  command = plan
-  variables {
-    login_secrets_kms_key_arn = "alias/ours"
-  }
-  expect_failures = [var.login_secrets_kms_key_arn]
-}
-
-run "path_without_slash" {
-  command = plan
-  variables {
-    iam_path = "administration"
-  }
-  expect_failures = [var.iam_path]
-}
-
-run "deployer_without_tags" {
-  command = plan
-  variables {
+    name                      = "mlflow-"                                                                      # name with a hyphen at its end
+    artifact_bucket_arn       = "our-artifacts"                                                                # artifacts by bucket name
+    kms_key_arn               = "arn:aws:kms:eu-central-1:123456789012:alias/ours"                             # alias instead of key
+    parameter                 = "mlflowctl/prod"                                                               # parameter without slash
+    traffic_rule_arns         = ["arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener-rule/app/*"] # traffic of every rule
+    login_secrets             = { admin = [] }                                                                 # login of an unknown role
+    login_secrets_kms_key_arn = "alias/ours"                                                                   # login key by alias
+    iam_path                  = "administration"                                                               # path without slash
+    # deployer without tags
     deployer = {
       tags                     = {}
       permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
@@ -97,12 +27,27 @@ run "deployer_without_tags" {
       state_prefix             = "environments/test/"
     }
   }
-  expect_failures = [var.deployer]
+
+  expect_failures = [
+    var.name,
+    var.artifact_bucket_arn,
+    var.kms_key_arn,
+    var.parameter,
+    var.traffic_rule_arns,
+    var.login_secrets,
+    var.login_secrets_kms_key_arn,
+    var.iam_path,
+    var.deployer,
+  ]
 }
 
-run "deployer_without_boundary" {
+run "wrong_together_two" {
   command = plan
+
   variables {
+    registry_bucket_arn = "arn:aws:s3:::ours/ledger"                                                 # registry by path
+    login_secrets       = { reader = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:*"] } # login of any secret
+    # deployer without boundary
     deployer = {
       tags                     = { Environment = "test" }
       permissions_boundary_arn = "none"
@@ -110,11 +55,17 @@ run "deployer_without_boundary" {
       state_prefix             = "environments/test/"
     }
   }
-  expect_failures = [var.deployer]
+
+  expect_failures = [
+    var.registry_bucket_arn,
+    var.login_secrets,
+    var.deployer,
+  ]
 }
 
 run "deployer_of_any_state" {
   command = plan
+
   variables {
     deployer = {
       tags                     = { Environment = "test" }
@@ -123,11 +74,13 @@ run "deployer_of_any_state" {
       state_prefix             = "environments/test/"
     }
   }
+
   expect_failures = [var.deployer]
 }
 
 run "deployer_of_all_environments" {
   command = plan
+
   variables {
     deployer = {
       tags                     = { Environment = "test" }
@@ -136,11 +89,13 @@ run "deployer_of_all_environments" {
       state_prefix             = ""
     }
   }
+
   expect_failures = [var.deployer]
 }
 
 run "deployer_path_without_slash" {
   command = plan
+
   variables {
     deployer = {
       tags                     = { Environment = "test" }
@@ -150,11 +105,13 @@ run "deployer_path_without_slash" {
       iam_path                 = "mlflow"
     }
   }
+
   expect_failures = [var.deployer]
 }
 
 run "deployer_zone_by_name" {
   command = plan
+
   variables {
     deployer = {
       tags                     = { Environment = "test" }
@@ -164,11 +121,13 @@ run "deployer_zone_by_name" {
       zone_ids                 = ["example.com"]
     }
   }
+
   expect_failures = [var.deployer]
 }
 
 run "deployer_of_every_key" {
   command = plan
+
   variables {
     deployer = {
       tags                     = { Environment = "test" }
@@ -178,11 +137,13 @@ run "deployer_of_every_key" {
       kms_key_arns             = ["arn:aws:kms:eu-central-1:123456789012:key/*"]
     }
   }
+
   expect_failures = [var.deployer]
 }
 
 run "deployer_vpc_by_name" {
   command = plan
+
   variables {
     deployer = {
       tags                     = { Environment = "test" }
@@ -192,5 +153,15 @@ run "deployer_vpc_by_name" {
       vpc_ids                  = ["main"]
     }
   }
+
   expect_failures = [var.deployer]
+}
+
+run "one_bucket_for_both" {
+  command = plan
+  variables {
+    artifact_bucket_arn = "arn:aws:s3:::ours"
+    registry_bucket_arn = "arn:aws:s3:::ours"
+  }
+  expect_failures = [var.registry_bucket_arn]
 }

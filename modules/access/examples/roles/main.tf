@@ -30,6 +30,9 @@ module "access" {
   direct_artifacts = var.direct_artifacts
   create_policies  = true
 
+  # rule_arn of each module serving
+  traffic_rule_arns = ["arn:aws:elasticloadbalancing:eu-central-1:${data.aws_caller_identity.current.account_id}:listener-rule/app/mlflow-prod-fraud/0123456789abcdef/0123456789abcdef/0123456789abcdef"]
+
   login_secrets = {
     promoter = ["arn:aws:secretsmanager:eu-central-1:${data.aws_caller_identity.current.account_id}:secret:mlflow-login-ci-AbCdEf"]
   }
