@@ -24,7 +24,7 @@ ROWS = 65_536  # read from the index at a time
 # What counts once: a request, or with sticky traffic a client, as its first request. Ties are broken by all
 # that follows, so that the order of reading never matters.
 TABLES = """
-CREATE TABLE IF NOT EXISTS test (identity TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS test (identity TEXT NOT NULL, summed REAL, seconds REAL);
 CREATE TABLE IF NOT EXISTS cursor (gateway TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS units (
     unit INTEGER PRIMARY KEY, at REAL, request INTEGER, step INTEGER, variant INTEGER, error INTEGER,
@@ -114,6 +114,14 @@ class Index:
         rows = zip(requests.tolist(), values, strict=True)
         self._database.executemany(f"INSERT OR IGNORE INTO outcomes_{metric} VALUES (?, ?)", rows)  # noqa: S608 (a number)
 
+    def summed(self) -> tuple[float | None, float]:
+        """When the sums were last made, and how many seconds that took."""
+        at, seconds = self._database.execute("SELECT summed, coalesce(seconds, 0) FROM test").fetchone()
+        return at, seconds
+
+    def note_sums(self, at: float, seconds: float) -> None:
+        self._database.execute("UPDATE test SET summed = ?, seconds = ?", (at, seconds))
+
     def counts(self) -> Iterator[tuple[int, int, int, int, int]]:
         """Step, variant, error, bucket of latency, and how many units have these."""
         return iter(
@@ -198,7 +206,7 @@ def _connected(path: Path, identity: str) -> sqlite3.Connection:
         database.executescript(TABLES)
         found = database.execute("SELECT identity FROM test").fetchone()
         if found is None:
-            database.execute("INSERT INTO test VALUES (?)", (identity,))
+            database.execute("INSERT INTO test (identity) VALUES (?)", (identity,))
         elif found[0] != identity:
             raise _Foreign
     except BaseException:

@@ -30,7 +30,7 @@ from tests.unit.live.recorded import (
     traffic,
 )
 
-from mlflowctl.live import outcome_files
+from mlflowctl.live import gathering, outcome_files
 from mlflowctl.live.evidence import Evidence, beginning, gather, judge
 from mlflowctl.live.histogram import BUCKETS
 from mlflowctl.live.sums import Counts
@@ -400,6 +400,24 @@ class TestResuming:
         (path,) = (tmp_path / "work").glob("*.sqlite")
         path.write_bytes(b"x" * 8192)
         assert look(bucket, policy(), tmp_path, found) == found
+
+    @pytest.mark.parametrize("sticky", [False, True])
+    def test_sums_that_take_long_stand_for_a_while(self, tmp_path, monkeypatch, sticky):
+        monkeypatch.setattr(gathering, "LONG", -1.0)
+        monkeypatch.setattr(gathering, "REST", 1e9)
+        sales(tmp_path, some_sales(100))
+        live, bucket = policy(sticky=sticky), filled(list(traffic(1, 100)), 2, 10)
+        found = look(bucket, live, tmp_path)
+        write_chunk(bucket, MODEL, "g0", 6, [replace(one, client=one.request) for one in split(50)])
+        soon = look(bucket, live, tmp_path, found, now=1e6 + 1)
+        outcomes = [one.champion.outcomes for one in found.steps]
+        assert [one.champion.outcomes for one in soon.steps] == outcomes
+        assert sum(soon.seen) - sum(found.seen) == (0 if sticky else 50)
+        assert soon.cursor["g0"] == 6
+        later = look(bucket, live, tmp_path, soon, now=1e6 - 1)  # a clock that was put back
+        assert later.outcomes["sales"].missing > soon.outcomes["sales"].missing
+        assert sum(later.seen) - sum(found.seen) == 50
+        assert look(bucket, live, tmp_path, now=1e6 - 1) == later
 
     def test_without_a_folder_it_works_in_a_temporary_one(self, tmp_path):
         sales(tmp_path, some_sales(100))
