@@ -35,7 +35,8 @@ def _begin(sight: Sight, last: LiveTest | None) -> Action:
     """No test is under way: may one begin?"""
     state = sight.state
     champion, challenger = state["champion"], state["challenger"]
-    if last and not sight.again and last.about(champion, challenger):
+    known = last and (last.test == sight.mine or last.about(champion, challenger))
+    if last and known and not sight.again:
         return Action(Act.END, words.ended(last), final=last.event)
     if challenger is None:
         return Action(Act.REFUSE, "there is no challenger")

@@ -73,6 +73,7 @@ class Sight:
         bake: while baking.
         trouble: what of the evidence could not be read; nothing rests on the rest but an abort.
         barred: why a promotion was refused a moment ago; "" if it was not tried.
+        mine: number of the test that this very controller was at; when it is over, so is the controller.
         again: a person wants a new test although the last one ended.
         stay: go on watching after the pass.
     """
@@ -88,6 +89,7 @@ class Sight:
     bake: Harm | None = None
     trouble: str = ""
     barred: str = ""
+    mine: int = 0
     again: bool = False
     stay: bool = False
 

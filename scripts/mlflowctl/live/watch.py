@@ -50,6 +50,7 @@ class Watch:
     verdict: LiveVerdict | None = None
     baked: tuple[GateResult, ...] = ()
     trouble: str = ""
+    mine: int = 0
     head: Chained = field(default_factory=lambda: Chained(None))
     _steps: tuple[int, int, dict[int, float]] = (0, 0, {})
     _ages: dict[int, float] = field(default_factory=dict)
@@ -62,11 +63,12 @@ class Watch:
         state = self._with_drift(self.head.state)
         test = LiveTest.of(state)
         sight = Sight(
-            state, self.policy.live, self.policy.digest, again=again, stay=stay, barred=barred,
+            state, self.policy.live, self.policy.digest,
+            mine=self.mine, again=again, stay=stay, barred=barred,
         )  # fmt: skip
         if test is None or test.over:
             return replace(sight, health=self._health(state))
-        book = self._book(test)
+        self.mine, book = test.test, self._book(test)
         if test.baking:
             return replace(sight, bake=self._bake(test, book), elapsed=self._since(_reign(state)))
         self._read(test, book)

@@ -1,0 +1,82 @@
+"""Models under live test on the shared stack."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Commands are forks of one warm process, like those of the tests of promotion.
+sys.path.insert(0, str(Path(__file__).parents[1] / "promotion"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "guard"))
+
+from live_world import LiveWorld
+from promotion_commands import Runner
+from promotion_world import unique
+
+from mlflowctl.registry.desk import Desk
+
+LOG_A_MODEL = """
+import mlflow, numpy
+from mlflow.models import infer_signature
+from sklearn.linear_model import LogisticRegression
+x = numpy.array([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0]])
+model = LogisticRegression().fit(x, [0, 0, 1, 1])
+mlflow.set_experiment("live")
+with mlflow.start_run():
+    made = mlflow.sklearn.log_model(model, name="model", signature=infer_signature(x, model.predict(x)))
+print("models:/" + made.model_id)
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.stack)
+
+
+@pytest.fixture(scope="session")
+def live_runner() -> Iterator[Runner]:
+    made = Runner()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def live_source(stack) -> str:
+    """A tiny logged model on the shared stack."""
+    import subprocess
+
+    from tests.stack.conftest import clean_environment
+
+    environment = clean_environment(MLFLOW_TRACKING_URI=stack.uri, MLFLOW_DISABLE_TELEMETRY="true")
+    done = subprocess.run(
+        [sys.executable, "-c", LOG_A_MODEL],
+        env=environment, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def make_live(stack, live_runner, live_source, tmp_path) -> Callable[..., LiveWorld]:
+    """Make a model with a champion (v1) and a validated challenger (v2), and a policy with a ramp."""
+
+    def make(**policy: object) -> LiveWorld:
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        world = LiveWorld(
+            Desk(stack.context), live_runner, stack.layout.root, live_source, unique("live"), folder
+        )
+        answer = world.plain("registered-models/create")
+        assert answer.ok, answer.text
+        world.write_live(**policy)
+        world.promote(*world.versions(1))
+        world.challenged()
+        return world
+
+    return make
