@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,22 +73,32 @@ def serve(
         )
         return {"model": name, "serving": False, "changed": stopped, "url": None, "state": None}
     console.progress(f"Target: {target.describe()}")
+    anywhere = bind == "0.0.0.0"  # noqa: S104  (compared, not bound)
+    url = f"http://{'127.0.0.1' if anywhere else bind}:{port}"
     if detach:
         arguments = [word for word in sys.argv[1:] if word not in ("--detach", "--json")]
         Desk(target).registry.model_tags(name)  # a model that nobody registered is refused at once
-        work.detach(place, name, arguments, seconds=load_timeout)
+        work.detach(place, name, url, arguments, seconds=load_timeout)
     else:
         console.progress(f"Serving {name} on http://{bind}:{port}; Ctrl-C ends it.")
         work.serve(
             target, name, place, bind=bind, port=port, order=Order(environment, workers, load_timeout),
-            only=only, tell=console.progress,
+            only=only, tell=_timed(console),
         )  # fmt: skip
-    url = f"http://{bind}:{port}"
     console.result(f"{name} is served on {url}." if detach else f"{name} is no longer served here.")
     return {
         "model": name, "serving": detach, "changed": True, "url": url if detach else None,
         "state": server_state(place) if detach else None,
     }  # fmt: skip
+
+
+def _timed(console: Console) -> Callable[[str], None]:
+    """Progress with the time in front: what happened last night is read in the morning."""
+
+    def tell(text: str) -> None:
+        console.progress(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + f"Z {text}")
+
+    return tell
 
 
 def _refuse(environment: str, only: str, detach: bool, stop: bool) -> None:

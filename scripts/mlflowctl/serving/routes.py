@@ -102,9 +102,12 @@ def dynamic(routes: Routes) -> dict[str, Any]:
     for router in routers.values():
         router |= {"middlewares": ["again"], "entryPoints": ["models"]}
     again = {
-        "attempts": ATTEMPTS, "initialInterval": INTERVAL, "retryNonIdempotentMethod": True, "status": ["502"],
+        "attempts": ATTEMPTS,
+        "initialInterval": INTERVAL,
+        "retryNonIdempotentMethod": True,
+        "status": ["502"],  # what the gateway itself answers when a server dies over a request
         "maxRequestBodyBytes": BODY_LIMIT,
-    }  # fmt: skip
+    }
     return {
         "http": {
             "routers": routers,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mlflowctl.errors import ConflictError, FindingsError, UsageError
 from mlflowctl.files import write_atomic
 from mlflowctl.registry.ledger import quoted
+from mlflowctl.serving.endpoints import probe
 from mlflowctl.serving.gateway import Gateway, binary
 from mlflowctl.serving.place import Place
 from mlflowctl.serving.preparation import Order
@@ -145,12 +146,13 @@ def state_of(one: Supervisor) -> dict[str, Any]:
     }
 
 
-def detach(place: Place, model: str, arguments: list[str], *, seconds: float) -> None:
+def detach(place: Place, model: str, url: str, arguments: list[str], *, seconds: float) -> None:
     """Start a supervisor that outlives this command, and wait until the champion answers.
 
     Args:
         place: of the model.
         model: its name.
+        url: of the gateway.
         arguments: of ``mlflowctl``, without ``--detach``.
         seconds: to wait.
 
@@ -172,7 +174,8 @@ def detach(place: Place, model: str, arguments: list[str], *, seconds: float) ->
             said = log.read_bytes()[start:].decode(errors="replace").strip()
             kind = ConflictError if code == ConflictError.exit_code else UsageError
             raise kind(said.removeprefix("error: ") or f"It ended with exit code {code}.", next=f"Read {log}")
-        if _champion(place, child.pid) is not None:
+        # The gateway's own answer counts: for a moment after its start it knows no champion.
+        if _answers(place, child.pid, url):
             return
         time.sleep(0.1)
     raise FindingsError(
@@ -182,12 +185,14 @@ def detach(place: Place, model: str, arguments: list[str], *, seconds: float) ->
     )
 
 
-def _champion(place: Place, pid: int) -> int | None:
+def _answers(place: Place, pid: int, url: str) -> bool:
+    """The gateway answers with what the supervisor of this pid routes."""
     with suppress(OSError, ValueError, KeyError):
         found = json.loads(place.status.read_text())
-        if found["pid"] == pid and isinstance(found["champion"], int):
-            return int(found["champion"])
-    return None
+        served = found["champion"] or found["challenger"]
+        variant = "champion" if found["champion"] else "challenger"
+        return found["pid"] == pid and served is not None and probe(url, variant).version == served
+    return False
 
 
 def stop(place: Place) -> bool:

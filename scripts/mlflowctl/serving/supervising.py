@@ -159,8 +159,9 @@ class Supervisor:
         group = self.ready.pop(version)
         self._note_failure(version, why)
         if self.view is not None:
-            self._route(self.view)  # before its socket goes, so that nobody is sent there any more
-        self.threads.submit(self._end, group)
+            self._route(self.view)
+        # Its socket goes last: until the gateway has heard, whoever is sent there waits and is then sent on.
+        self.threads.submit(self._end, group, SETTLING)
 
     def _note_failure(self, version: int, why: str) -> None:
         count = self.failed[version].count + 1 if version in self.failed else 1
@@ -217,7 +218,8 @@ class Supervisor:
         for version in [one for one in self.failed if one not in planning.wanted(view, self.only)]:
             del self.failed[version]
 
-    def _end(self, group: Group) -> None:
+    def _end(self, group: Group, after: float = 0.0) -> None:
+        time.sleep(after)
         group.end()
         shutil.rmtree(group.folder.parent, ignore_errors=True)
 
