@@ -7,10 +7,9 @@ data "aws_partition" "current" {}
 
 data "aws_region" "current" {}
 
-# Those of the named zones that there are.
+# Those of the named zones that there are, in any state: while one is in trouble, plans must still work.
 data "aws_availability_zones" "here" {
   count = local.create ? 1 : 0
-  state = "available"
 
   filter {
     name   = "zone-name"

@@ -8,6 +8,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from tests.terraform import module_setup
 from tests.terraform.emulator import emulator
 from tests.terraform.iam_policies import Policy
 from tests.terraform.terraform_cli import printed, terraform
@@ -50,6 +51,17 @@ def roles() -> dict[str, dict[str, Policy]]:
         mode: {role: Policy.of(text) for role, text in documents()[mode].items()}
         for mode in ("proxied", "direct")
     }
+
+
+@cache
+def task_role() -> Policy:
+    """What the server's containers may, as modules/tracking-server plans it for its own tests."""
+    found = [
+        one["change"]["after"]["policy"]
+        for one in module_setup.planned("tracking-server")
+        if one["address"] == "aws_iam_role_policy.task"
+    ]
+    return Policy.of(*found)
 
 
 def deployer() -> Policy:

@@ -27,6 +27,13 @@ HERE = Path(__file__).parent / "s3_calls"
 RECORDED = HERE / "recorded.json"
 COMMAND = "python -m tests.terraform.record_s3_calls"
 MODEL = "demo-digits"
+# Who asks → the part that is run in a process of its own.
+PARTS = (
+    ("bootstrap", "bootstrap"),
+    ("smoke-test", "smoke"),
+    ("training", "train"),
+    ("promotion", "promote"),
+)
 
 # method, what of the query names the operation → operation
 OPERATIONS = {
@@ -87,7 +94,7 @@ def _one_stack(folder: Path, artifacts: str) -> dict[str, list[dict[str, Any]]]:
     sink.touch()
     sink.chmod(0o666)
     _run(folder, "", "up", "--auto-ports", "--artifacts", artifacts)
-    for who, part in (("smoke-test", "smoke"), ("training", "train"), ("promotion", "promote")):
+    for who, part in PARTS:
         _python(folder, who, part)
     policy = ("--policy", str(folder / "promotion.yaml"))
     for line in (
@@ -159,7 +166,11 @@ def _part(name: str, folder: Path) -> None:
     assert context.s3 is not None
     context = replace(context, s3=replace(context.s3, owned=False))
     trained = folder / "trained.pickle"
-    if name == "smoke":
+    if name == "bootstrap":
+        from mlflowctl.storage import buckets
+
+        assert buckets.plan(context.s3), "it looked at nothing"
+    elif name == "smoke":
         from mlflowctl.smoke import runner
 
         report = runner.run(context, print)
