@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mlflowctl.cloud import aws
+from mlflowctl.cloud import aws, weights
 from mlflowctl.cloud.published import Published
+from mlflowctl.errors import NotFoundError
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ def look(found: Published) -> list[Part]:
         _part("tracking server", found, "ecs:DescribeServices", _server),
         _part("load balancer", found, "elasticloadbalancing:DescribeTargetHealth", _targets),
     ]
+    for model in sorted(found.serving):
+        for variant in ("champion", "challenger"):
+            ask = _variant(model, variant)
+            parts.append(_part(f"{variant} of {model}", found, "ecs:DescribeServices", ask))
     if found.database:
         parts.append(_part("database", found, "rds:DescribeDBInstances", _database))
     for role, bucket in (("artifacts", found.artifact_bucket), ("registry", found.registry_bucket)):
@@ -58,10 +63,27 @@ def _part(name: str, found: Published, permission: str, ask: Callable[[Published
 
 
 def _server(found: Published) -> tuple[bool, str]:
+    return _tasks(found, found.cluster, found.service)
+
+
+def _variant(model: str, variant: str) -> Callable[[Published], tuple[bool, str]]:
+    def ask(found: Published) -> tuple[bool, str]:
+        served = found.serving[model]
+        ok, detail = _tasks(found, served.cluster, served.services[variant])
+        try:
+            share = weights.read_weights(found, model)
+        except NotFoundError as exc:
+            return False, f"{detail}; {exc.what}"
+        return ok, f"{detail}, {share if variant == 'challenger' else 1 - share:.1%} of the requests"
+
+    return ask
+
+
+def _tasks(found: Published, cluster: str, name: str) -> tuple[bool, str]:
     ecs = aws.client("ecs", found.region)
-    answer = ecs.describe_services(cluster=found.cluster, services=[found.service])["services"]
+    answer = ecs.describe_services(cluster=cluster, services=[name])["services"]
     if not answer:
-        return False, f"service {found.service} does not exist"
+        return False, f"service {name} does not exist"
     service = answer[0]
     running, desired = service["runningCount"], service["desiredCount"]
     deployments = {one["status"]: one for one in service.get("deployments", [])}

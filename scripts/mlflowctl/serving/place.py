@@ -30,11 +30,11 @@ class Place:
         Args:
             context: whose model it is.
             model: name of the registered model.
-            folder: the folder above; None: the stack's, or ``.mlflowctl``.
+            folder: the folder above; None: the stack's, or a temporary one of this user where there is none.
         """
-        from mlflowctl.stack.layout import DEFAULT_DATA_DIR
+        from mlflowctl.stack.layout import machine_folder
 
-        above = folder or (context.layout.root if context.layout else DEFAULT_DATA_DIR)
+        above = folder or (context.layout.root if context.layout else machine_folder())
         return cls(Path(above).expanduser().resolve() / "serving" / quote(model, safe=""))
 
     @property

@@ -11,9 +11,13 @@ Only = str  # "", "champion" or "challenger"
 
 
 def wanted(view: View, only: Only = "") -> list[int]:
-    """The versions that should be served, the champion first."""
-    both = {"champion": view.champion, "challenger": view.challenger}
-    return [version for name, version in both.items() if version is not None and only in ("", name)]
+    """The versions that should be served, the one that matters most first.
+
+    What serves the challenger alone has the champion ready too: it answers whenever no share was decided for
+    this very challenger, so that a weight left at the load balancer is never a weight on an untried version.
+    """
+    both = [view.champion] if only == "champion" else [view.champion, view.challenger]
+    return [version for version in both if version is not None]
 
 
 def route(view: View, now: Routes, port_of: Callable[[int], int | None], only: Only = "") -> Routes:
@@ -23,26 +27,28 @@ def route(view: View, now: Routes, port_of: Callable[[int], int | None], only: O
         view: of registry and ledger.
         now: what it does.
         port_of: the port on which a version answers; None: it does not (yet).
-        only: serve one variant alone.
+        only: serve one variant alone; a load balancer in front knows the share.
 
     Returns:
         Routes in which every target answers. A champion that does not answer yet leaves the one before in
         place: serving the old model is better than serving none. Only a retired model ends to serve.
     """
-    champion = None if only == "challenger" else _champion(view, now, port_of)
+    champion = _champion(view, now, port_of)
     challenger = None if only == "champion" else _target(view.challenger, port_of)
     if champion and challenger and champion.version == challenger.version:
         challenger = None  # a rollback by another client may do that for a moment
-    in_place = only != "" or (champion is not None and champion.version == view.champion)
+    in_place = champion is not None and champion.version == view.champion
     share = view.share if challenger is not None and in_place else 0.0
+    if only == "challenger" and share:
+        share = 1.0
     settled = view.traffic.step if view.share == view.traffic.share else 0
     return Routes(
         step=settled,
         champion=champion,
         challenger=challenger,
         share=share,
-        mode=view.traffic.mode if share else "split",
-        sticky=view.traffic.sticky and share > 0,
+        mode=view.traffic.mode if share and not only else "split",
+        sticky=view.traffic.sticky and share > 0 and not only,
     )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlflowctl.registry.desk import Desk
 
 Mode = Literal["split", "shadow"]
+WEIGHT = 0.0006  # a load balancer rounds shares to thousandths
 MOST = 0.5  # beyond half of the requests the challenger would be the champion
 
 
@@ -91,9 +92,10 @@ def steps(desk: Desk, model: str, now: Traffic, share: float, mode: str, sticky:
     """What setting a share would change; empty if all is so already."""
     champion, challenger = _serving(desk, model, share)
     wanted = (share, mode if share else "split", sticky if share else False, champion, challenger)
-    if wanted == (now.share, now.mode, now.sticky, now.champion, now.challenger):
-        return []
-    if share == 0 and now.share == 0:
+    same = wanted == (now.share, now.mode, now.sticky, now.champion, now.challenger)
+    weight = held(desk, model)
+    balanced = weight is None or abs(weight - share) < WEIGHT
+    if balanced and (same or share == now.share == 0):
         return []
     how = "gets copies of" if mode == "shadow" else "gets"
     more = ", sticky" if sticky else ""
@@ -145,10 +147,47 @@ def set_share(
         "share": share, "mode": mode, "sticky": sticky, "champion": champion, "challenger": challenger,
         "by": by, "why": why,
     }  # fmt: skip
+    head = desk.head(model)
+    unchanged(head.state)
+    balance(desk, model, share, mode, sticky)
     written = desk.ledger(model).append(
-        ledger_state.TRAFFIC, desk.actor, reason, body, after=desk.head(model), check=unchanged
+        ledger_state.TRAFFIC, desk.actor, reason, body, after=head, check=unchanged
     )
     return of_state(written.state)
+
+
+def balance(desk: Desk, model: str, share: float, mode: str = "split", sticky: bool = False) -> None:
+    """Set the weights of the load balancer, where one divides the requests (in AWS).
+
+    They may come before the ledger's entry: what serves the challenger there answers with the champion until
+    the ledger names a share for it.
+
+    Raises:
+        UsageError: a load balancer sends no copies.
+        MlflowctlError: it refuses, or no challenger is healthy.
+    """
+    environment = desk.context.environment
+    if environment is None or model not in environment.serving:
+        return
+    from mlflowctl.cloud.weights import set_weights
+
+    if mode == "shadow" and share:
+        raise UsageError(
+            "AWS's load balancer cannot send copies of requests, so there is no --shadow there.",
+            state="Nothing was changed.",
+            next=f"mlflowctl model traffic {quoted(model)} --challenger 1%",
+        )
+    set_weights(environment, model, share, sticky=sticky)
+
+
+def held(desk: Desk, model: str) -> float | None:
+    """The challenger's share as a load balancer holds it; None where none divides."""
+    environment = desk.context.environment
+    if environment is None or model not in environment.serving:
+        return None
+    from mlflowctl.cloud.weights import read_weights
+
+    return read_weights(environment, model)
 
 
 def _serving(desk: Desk, model: str, share: float) -> tuple[int | None, int | None]:

@@ -101,6 +101,7 @@ def served(
     Raises:
         FindingsError: it still was not when the time was over; the move itself is done.
     """
+    _rebalance(console, desk, name)
     if not url:
         return answer
     from mlflowctl.serving.endpoints import wait_for
@@ -113,6 +114,17 @@ def served(
         raise
     console.progress(f"{found.url} answers with v{found.view.champion}.")
     return answer
+
+
+def _rebalance(console: Console, desk: Desk, name: str) -> None:
+    """No share was decided for the new pair, so a load balancer is told; until it is, the champion answers."""
+    from mlflowctl.errors import MlflowctlError
+    from mlflowctl.serving.traffic import balance
+
+    try:
+        balance(desk, name, 0.0)
+    except MlflowctlError as exc:
+        console.progress(f"note: the load balancer still divides the requests: {exc.what}")
 
 
 def show_plan(console: Console, move: Move, *, exit_code: bool) -> Any:
