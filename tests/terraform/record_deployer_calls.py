@@ -47,7 +47,8 @@ NAMES = {
     *("resourceArn", "ResourceArn", "ResourceARN", "resource", "service", "ServiceNamespace", "policyName"),
 }
 SHAPES = (
-    (r"(?<=-)\d{26}(?:-\w{6})?", "TIME"),
+    (r"(?<=-)\d{18}[0-9a-f]{8}(?:-\w{6})?", "TIME"),  # Terraform's counter at its end is hexadecimal
+    (r"(?<=:scalable-target/)\w+", "ID"),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
     (r"(?<=/hostedzone/)Z\w+", "ZONE"),
     (r"(?<=/change/)C\w+", "ID"),
