@@ -84,6 +84,7 @@ class Controller:
     again: bool = field(init=False)
     _said: tuple[str, float] = ("", 0.0)
     _saved: float = 0.0
+    _noted: str = ""
     _asked: float = 0.0
 
     def __post_init__(self) -> None:
@@ -177,7 +178,9 @@ class Controller:
     def _save(self, sight: Sight, action: Action, *, at_once: bool) -> None:
         """Note the evidence for the next controller, and for ``live status``."""
         book = self.watch.notebook
-        if book is None or not (at_once or self._news() or leases.clock() - self._saved > SAVE_EVERY):
+        noted = f"{action.act} {_shape(action.reason)}"
+        due = at_once or noted != self._noted or self._news() or leases.clock() - self._saved > SAVE_EVERY
+        if book is None or not due:
             return
         book.told = {
             "at": now(),
@@ -192,7 +195,7 @@ class Controller:
         }
         if not notes.save(self.desk.objects, self.model, book):
             self.watch.notebook = None  # another one wrote it; the lease will tell
-        self._saved = leases.clock()
+        self._saved, self._noted = leases.clock(), noted
 
     def _news(self) -> bool:
         """What must not be lost: shares that were not as planned."""
@@ -203,7 +206,7 @@ class Controller:
 
     def _say(self, text: str, *, waiting: bool = False) -> None:
         """One line; a reason to wait that only counts on is not repeated at every look."""
-        same = re.sub(r"[\d.,]+", "#", text)
+        same = _shape(text)
         if waiting and same == self._said[0] and leases.clock() - self._said[1] < BEHIND:
             return
         self._said = (same, leases.clock())
@@ -219,3 +222,8 @@ class Controller:
             next="The same command goes on where it stopped; "
             f"mlflowctl model traffic {quoted(self.model)} --challenger 0 ends the risk.",
         )
+
+
+def _shape(text: str) -> str:
+    """A sentence without its numbers: one that only counts on is the same sentence."""
+    return re.sub(r"[\d.,]+", "#", text)
