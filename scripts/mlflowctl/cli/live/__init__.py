@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from mlflowctl.cli.command import EXIT_CODES
-from mlflowctl.cli.live import intake, look, run
+from mlflowctl.cli.live import intake, look, report, run
 
 
 def register(app: typer.Typer) -> None:
@@ -19,5 +19,6 @@ def register(app: typer.Typer) -> None:
     group.command("run")(run.run)
     group.command("status")(look.status)
     group.command("page")(look.page)
+    group.command("report")(report.report)
     group.command("intake")(intake.intake)
     app.add_typer(group, name="live")

@@ -20,17 +20,19 @@ from mlflowctl.registry.evidence.plot import plot
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
 MOST_ROWS = 100  # of run metrics and parameters; the rest is in evidence.json
 NO_VALUE = "–"
 
 
-def render(evidence: Evidence, digest: str | None = None) -> str:
+def render(evidence: Evidence, digest: str | None = None, live: Markup | str = "") -> str:
     """The page.
 
     Args:
         evidence: what to show.
         digest: SHA-256 of evidence.json as it was stored; by default it is computed.
+        live: the section of the live test that followed (``mlflowctl.live.section``); "" for none.
     """
     page = _template().render(
         evidence=evidence,
@@ -44,6 +46,7 @@ def render(evidence: Evidence, digest: str | None = None) -> str:
             for one in words.blocking(evidence)
         ],
         validity=words.validity(evidence),
+        live=live,
         gates=[_gate(evidence, index) for index in range(len(evidence.gates))],
         policy=policy_rows(evidence.policy),
         facts=fact_rows(evidence),
