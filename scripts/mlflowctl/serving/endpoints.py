@@ -68,6 +68,8 @@ def url_of(context: Context, model: str, given: str | None = None) -> str:
     """
     if found := given or os.environ.get(URL):
         return found.rstrip("/")
+    if context.environment is not None and model in context.environment.serving:
+        return context.environment.serving[model].url.rstrip("/")
     port = Place.of(context, model).port()
     if port is not None:
         return f"http://127.0.0.1:{port}"

@@ -117,7 +117,7 @@ def served(
 
 
 def _rebalance(console: Console, desk: Desk, name: str) -> None:
-    """No share was decided for the new pair, so a load balancer is told; until it is, the champion answers."""
+    """No share was decided for the new pair, so a load balancer is told; until then the champion answers."""
     from mlflowctl.errors import MlflowctlError
     from mlflowctl.serving.traffic import balance
 
