@@ -1,0 +1,206 @@
+"""What does not come up gets no request; what cannot be done says so and leaves what serves alone."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import time
+
+import pytest
+import requests
+
+from mlflowctl.registry.desk import Desk
+from mlflowctl.serving import records
+from tests.stack.serving.conftest import BODY, Served
+from tests.stack.serving.load import JSON, Load
+
+
+def ask(one: Served, **headers: str) -> requests.Response:
+    return requests.post(f"{one.url}/invocations", BODY, headers=JSON | headers, timeout=30)
+
+
+def on_record(one: Served) -> list[records.Record]:
+    objects = Desk(one.stack.context).objects
+    return [
+        record
+        for gateway, sequence in records.chunks(objects, one.name, {})
+        for record in records.read_chunk(objects, one.name, gateway, sequence)
+    ]
+
+
+def test_a_version_that_does_not_load_gets_no_request_and_the_champion_goes_on(make_served):
+    one: Served = make_served("strange name/ä & more")
+    one.serve()
+    with Load(one.port, BODY, clients=2, pause=0.02) as load:
+        one.stage(2, "unloadable")
+        one.model("traffic", "--challenger", "50%", "--yes")
+        one.until(lambda: "2" in one.state["failed"])
+        told = one.model("serving", code=6)
+        assert "challenger is v2" in told.stderr
+        before = load.total
+        one.until(lambda: load.total > before + 50)
+    assert set(load.versions()) == {"1"}
+    assert load.failures == []
+    assert "made not to load" in one.state["failed"]["2"]
+    assert "Next try in" in one.log()
+
+
+def test_a_promoted_version_that_does_not_load_leaves_the_old_one_serving(make_served):
+    one: Served = make_served()
+    one.serve()
+    one.stage(2, "unloadable")
+    one.promote("--wait", "5", code=6)
+    assert ask(one).headers["X-Model-Version"] == "1"
+    one.model("rollback", "--yes", "--wait", "60", "--reason", "it does not load")
+    assert ask(one).headers["X-Model-Version"] == "1"
+
+
+def test_answers_tell_request_and_version_and_testers_choose_the_variant(make_served):
+    one: Served = make_served()
+    one.serve()
+    one.stage(2, "two")
+    one.model("serving", "--wait", "60")
+    own = ask(one, **{"X-Request-Id": "my-order-17"})
+    assert (own.headers["X-Request-Id"], own.headers["X-Model-Version"]) == ("my-order-17", "1")
+    assert own.headers["X-Model-Name"] == one.name
+    forged = ask(one, **{"X-Request-Id": "no good\tid"})
+    assert len(forged.headers["X-Request-Id"]) == 32
+    tested = ask(one, **{"X-Model-Variant": "challenger", "X-Request-Id": "tester"})
+    assert tested.json() == {"predictions": ["two"]}
+    failed = requests.post(f"{one.url}/invocations", b"{", headers=JSON, timeout=30)
+    assert (failed.status_code, len(failed.headers["X-Request-Id"])) == (400, 32)
+    requests.get(f"{one.url}/ping", timeout=30)
+    one.until(lambda: len(on_record(one)) >= 3)
+    time.sleep(2.5)  # what else might come
+    found = on_record(one)
+    # Neither the tester's request nor the ping: only what was drawn is evidence.
+    assert sorted(record.status for record in found) == [200, 200, 400]
+    assert "my-order-17" in {record.request for record in found}
+
+
+def test_a_request_that_crashes_its_server_costs_that_request_alone(make_served):
+    one: Served = make_served()
+    one.serve()
+    with Load(one.port, BODY, clients=2, pause=0.02) as load:
+        poison = requests.post(
+            f"{one.url}/invocations", json.dumps({"inputs": ["crash"]}), headers=JSON, timeout=120
+        )
+        assert poison.status_code == 502
+        before = load.total
+        one.until(lambda: load.total > before + 50)
+    # What was in flight on a server that the poison killed was given to another one.
+    assert load.failures == []
+
+
+def test_a_cookie_keeps_a_client_with_its_variant(make_served):
+    one: Served = make_served()
+    one.serve()
+    one.stage(2, "two")
+    one.model("serving", "--wait", "60")
+    one.model("traffic", "--challenger", "50%", "--sticky", "--yes")
+    one.until(lambda: one.state["share"] == 0.5)
+    time.sleep(1)
+    seen = set()
+    for _ in range(6):
+        client = requests.Session()
+        answers = {
+            client.post(f"{one.url}/invocations", BODY, headers=JSON, timeout=30).headers["X-Model-Version"]
+            for _ in range(8)
+        }
+        assert len(answers) == 1
+        seen |= answers
+    assert seen == {"1", "2"}
+
+
+def test_a_shadow_answers_nobody(make_served):
+    one: Served = make_served()
+    one.serve()
+    one.stage(2, "failing")
+    one.model("serving", "--wait", "60")
+    one.model("traffic", "--challenger", "50%", "--shadow", "--yes")
+    one.until(lambda: one.state["mode"] == "shadow")
+    time.sleep(1)
+    assert {ask(one).headers["X-Model-Version"] for _ in range(20)} == {"1"}
+    log = (one.place.logs / "v2.log").read_text
+    one.until(lambda: "asked to fail" in log(), within=20)  # the copies reach it all the same
+
+
+def test_a_second_supervisor_and_a_taken_port_are_refused(make_served):
+    one: Served = make_served()
+    one.serve()
+    assert "already served" in one.serve(code=5).stderr
+    other: Served = make_served()
+    other.port = one.port
+    refused = other.serve(code=2)
+    assert f"--port {one.port + 1}" in refused.stderr
+    assert ask(one).status_code == 200
+    again = one.stack.cli("serve", other.name, "--stop")
+    assert (again.returncode, "Nothing to do" in again.stdout) == (0, True)
+
+
+def test_stop_ends_what_a_killed_supervisor_left(make_served):
+    one: Served = make_served()
+    one.serve()
+    os.kill(one.state["pid"], signal.SIGKILL)
+    assert ask(one).status_code == 200  # gateway and servers go on
+    one.stop()
+    with pytest.raises(requests.ConnectionError):
+        ask(one)
+
+
+def test_a_model_that_nobody_registered_is_refused_at_once(stack):
+    began = time.monotonic()
+    done = stack.cli("serve", "never registered", "--detach")
+    assert (done.returncode, time.monotonic() - began < 20) == (2, True)
+    assert "not found" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--env-manager", "conda"), "uv or local"),
+        (("--only", "both"), "champion or challenger"),
+        (("--detach", "--stop"), "exclude"),
+        (("--port", "0"), "--port"),
+    ],
+)
+def test_wrong_options_start_nothing(stack, arguments, said):
+    done = stack.cli("serve", "x", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_a_share_needs_a_challenger_and_a_sound_number(make_served):
+    one: Served = make_served()
+    assert "no challenger" in one.model("traffic", "--challenger", "5%", "--yes", code=2).stderr
+    for wrong in ("60%", "-1%", "five", "0.6", "nan"):
+        assert "0 to 50%" in one.model("traffic", "--challenger", wrong, "--yes", code=2).stderr
+    assert "Add --yes" in _staged(one).model("traffic", "--challenger", "5%", code=2).stderr
+    assert "1 to do" in one.model("traffic", "--challenger", "5%", "--dry-run").stdout
+    one.model("traffic", "--challenger", "5 %", "--yes")
+    assert "Nothing to do" in one.model("traffic", "--challenger", "0.05", "--yes").stdout
+
+
+def _staged(one: Served) -> Served:
+    one.stage(2, "two")
+    return one
+
+
+def test_a_connection_that_is_kept_meets_the_new_champion(make_served):
+    """Not only new connections follow the registry."""
+    one: Served = make_served()
+    one.serve()
+    kept = http.client.HTTPConnection("127.0.0.1", one.port, timeout=30)
+
+    def version() -> str | None:
+        kept.request("POST", "/invocations", BODY, JSON)
+        answer = kept.getresponse()
+        answer.read()
+        return answer.headers["X-Model-Version"]
+
+    assert version() == "1"
+    one.stage(2, "two")
+    one.promote("--wait", "60")
+    assert version() == "2"
