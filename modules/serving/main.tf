@@ -89,7 +89,7 @@ resource "aws_appautoscaling_target" "model" {
 resource "aws_appautoscaling_policy" "cpu" {
   for_each = local.variants
 
-  name               = "cpu"
+  name               = "${local.full_name}-${each.key}-cpu"
   policy_type        = "TargetTrackingScaling"
   service_namespace  = aws_appautoscaling_target.model[each.key].service_namespace
   resource_id        = aws_appautoscaling_target.model[each.key].resource_id
@@ -109,7 +109,7 @@ resource "aws_appautoscaling_policy" "cpu" {
 resource "aws_appautoscaling_policy" "requests" {
   for_each = local.variants
 
-  name               = "requests"
+  name               = "${local.full_name}-${each.key}-requests"
   policy_type        = "TargetTrackingScaling"
   service_namespace  = aws_appautoscaling_target.model[each.key].service_namespace
   resource_id        = aws_appautoscaling_target.model[each.key].resource_id

@@ -32,17 +32,18 @@ class Network:
     def __init__(self, state: dict[str, Any]) -> None:
         self._resources = state["resources"]
 
-    def instances(self, kind: str) -> Iterator[dict[str, Any]]:
-        """The attributes of every resource of a kind."""
+    def instances(self, kind: str, name: str | None = None) -> Iterator[dict[str, Any]]:
+        """The attributes of every resource of a kind, or of those of one name (``aws_lb.model``: model)."""
         for resource in self._resources:
-            if resource["type"] == kind and resource["mode"] == "managed":
+            named = name is None or resource["name"] == name
+            if named and resource["type"] == kind and resource["mode"] == "managed":
                 for instance in resource["instances"]:
                     yield instance["attributes"]
 
-    def groups_of(self, kind: str) -> set[str]:
-        """The security groups that the resources of a kind carry."""
+    def groups_of(self, kind: str, name: str | None = None) -> set[str]:
+        """The security groups that the resources of a kind carry, or those of one name."""
         found: set[str] = set()
-        for one in self.instances(kind):
+        for one in self.instances(kind, name):
             for name in ("security_groups", "vpc_security_group_ids", "security_group_ids"):
                 found |= set(one.get(name) or ())
             for inner in one.get("network_configuration") or ():
@@ -59,6 +60,18 @@ class Network:
                 first, last = (0, 65535) if everything else (rule["from_port"], rule["to_port"])
                 found.add(Way(source, first, last))
         return found | self._inline(groups)
+
+    def ways_out_of(self, source: str) -> set[Way]:
+        """Where the rules of a security group let out to, as ways into the other end."""
+        return {
+            Way(
+                rule["referenced_security_group_id"] or rule["cidr_ipv4"] or "?",
+                rule["from_port"],
+                rule["to_port"],
+            )
+            for rule in self.instances("aws_vpc_security_group_egress_rule")
+            if rule["security_group_id"] == source
+        }
 
     def _inline(self, groups: set[str]) -> set[Way]:
         """Rules that stand inside a group, as older configurations have them."""
