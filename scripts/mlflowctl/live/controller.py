@@ -182,12 +182,15 @@ class Controller:
         due = at_once or noted != self._noted or self._news() or leases.clock() - self._saved > SAVE_EVERY
         if book is None or not due:
             return
+        verdict = notes.told_of(self.watch.verdict) if sight.verdict else book.told.get("verdict")
+        if sight.verdict:
+            book.remember(now(), verdict)
         book.told = {
             "at": now(),
             "act": str(action.act),
             "reason": action.reason,
             "seconds": action.seconds,
-            "verdict": notes.told_of(self.watch.verdict) if sight.verdict else book.told.get("verdict"),
+            "verdict": verdict,
             "baking": notes.told_results(self.watch.baked),
             "ramp": [{"share": one.share, "minutes": one.minutes} for one in self.policy.live.steps],
             "bake_minutes": self.policy.live.bake_minutes,

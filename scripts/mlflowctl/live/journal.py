@@ -54,7 +54,9 @@ def write(watch: Watch, event: str, action: Action, sight: Sight, facts: Sight |
         "evidence": key,
         "sha256": sha256,
     }
-    return _append(watch, action.reason, body, sight)
+    written = _append(watch, action.reason, body, sight)
+    book.looks = []
+    return written
 
 
 def _append(watch: Watch, reason: str, body: dict[str, Any], sight: Sight) -> Chained:

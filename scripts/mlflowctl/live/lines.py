@@ -6,6 +6,7 @@ from typing import Any
 
 from mlflowctl.live import words
 from mlflowctl.registry.evidence import figures
+from mlflowctl.registry.evidence.plain import one_line
 from mlflowctl.registry.requirements import named
 
 
@@ -15,6 +16,10 @@ def summary(found: dict[str, Any]) -> list[str]:
     Args:
         found: of :func:`mlflowctl.live.report.status`.
     """
+    return [one_line(line, 1000) for line in _summary(found)]
+
+
+def _summary(found: dict[str, Any]) -> list[str]:
     champion, challenger = named(found["champion"]), named(found["challenger"])
     shadow = " as a shadow" if found["mode"] == "shadow" else ""
     share = words.percent(found["share"])
@@ -73,7 +78,8 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
         difference = f"{figures.signed(interval['estimate'])} [{low}, {high}]"
     more = f" It wants {one['more']}." if one["more"] else ""
     values = (_value(one["champion"]), _value(one["challenger"]))
-    return (one["name"], *values, difference, one["verdict"], f"{one['reason']}{more}")
+    why = one_line(f"{one['reason']}{more}", 500)
+    return (one_line(one["name"], 100), *values, difference, one["verdict"], why)
 
 
 def _value(value: float | None) -> str:

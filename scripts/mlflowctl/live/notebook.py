@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mlflowctl.registry.verdict import GateResult
 
 SCHEMA = "mlflowctl.live.notebook/1"
+MOST_LOOKS = 40
 EVIDENCE_SCHEMA = "mlflowctl.live.judged/1"
 
 
@@ -41,6 +42,7 @@ class Notebook:
         evidence: of the test.
         bake: of the time after the switch.
         told: what the last look said, for ``live status``.
+        looks: (time, verdict) of looks since evidence was last kept, thinned out.
         etag: of the object as it was read or written; "" if there is none.
     """
 
@@ -48,7 +50,15 @@ class Notebook:
     evidence: Evidence | None = None
     bake: Bake | None = None
     told: dict[str, Any] = field(default_factory=dict)
+    looks: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     etag: str = ""
+
+    def remember(self, at: str, verdict: dict[str, Any] | None) -> None:
+        """Remember a look; of many, every second one is forgotten, so they spread over the whole time."""
+        if verdict:
+            self.looks.append((at, verdict))
+        if len(self.looks) > MOST_LOOKS:
+            self.looks = self.looks[1::2]
 
 
 def key(model: str) -> str:
@@ -82,7 +92,8 @@ def load(objects: Objects, model: str, test: int) -> Notebook:
         bake = Bake.load(found["bake"]) if found["bake"] else None
     except (ValueError, KeyError, TypeError):
         return Notebook(test, etag=etag)
-    return Notebook(test, evidence, bake, found["told"], etag)
+    looks = [(at, verdict) for at, verdict in found.get("looks", [])]
+    return Notebook(test, evidence, bake, found["told"], looks, etag)
 
 
 def save(objects: Objects, model: str, notebook: Notebook) -> bool:
@@ -94,6 +105,7 @@ def save(objects: Objects, model: str, notebook: Notebook) -> bool:
         "evidence": notebook.evidence.as_dict() if notebook.evidence else None,
         "bake": notebook.bake.as_dict() if notebook.bake else None,
         "told": notebook.told,
+        "looks": notebook.looks,
     }
     packed = gzip.compress(json.dumps(body, sort_keys=True).encode(), mtime=0)
     place, before = key(model), notebook.etag
@@ -149,6 +161,7 @@ def keep(
         "at": at,
         "evidence": notebook.evidence.as_dict() if notebook.evidence else None,
         "bake": notebook.bake.as_dict() if notebook.bake else None,
+        "looks": notebook.looks,
         **facts,
     }
     content = json.dumps(body, sort_keys=True, indent=1).encode()
