@@ -1,7 +1,9 @@
 # One task: `prepare` opens the empty volumes to the image's user, then `model` serves. README.md explains both.
 
 locals {
+  # To mlflowctl a model server is a client of the environment, with a login and with buckets, and no more.
   common = {
+    MLFLOWCTL_CONTEXT         = "client"
     MLFLOW_TRACKING_URI       = var.tracking_server.url
     AWS_DEFAULT_REGION        = local.region
     MLFLOWCTL_ARTIFACT_BUCKET = var.buckets.artifact_bucket
@@ -46,7 +48,7 @@ locals {
     name             = "model"
     essential        = true
     user             = "10001"
-    command          = ["serve-model", var.model, "--only", variant, "--port", tostring(local.port), "--bind", "0.0.0.0"]
+    command          = ["serve-model", var.model, "--only", variant, "--port", tostring(local.port), "--bind", "0.0.0.0", "--load-timeout", tostring(var.startup_grace_seconds)]
     environment      = [for name, value in merge(var.environment, local.common) : { name = name, value = value }]
     secrets          = [for name, place in local.secrets : { name = name, valueFrom = place }]
     mountPoints      = [for name, path in local.volumes : { sourceVolume = name, containerPath = path, readOnly = false }]

@@ -12,7 +12,7 @@ variable "cpu" {
 }
 
 variable "memory" {
-  description = "MiB of one task. While a new version takes over, two of them are loaded."
+  description = "MiB of one task. While a new version takes over, a champion's task has two versions loaded, a challenger's three."
   type        = number
   default     = 4096
 
@@ -30,7 +30,7 @@ variable "memory" {
 }
 
 variable "ephemeral_storage" {
-  description = "GiB of scratch space of one task: models, and the Python environment of each, of two versions at a time."
+  description = "GiB of scratch space of one task: models, and the Python environment of each, of up to three versions at a time."
   type        = number
   default     = 30
 
@@ -74,7 +74,7 @@ variable "max_tasks" {
 }
 
 variable "challenger_min_tasks" {
-  description = "Tasks of the challenger at rest; they also wait where there is no challenger."
+  description = "Tasks of the challenger at rest; without one they wait, with the champion loaded."
   type        = number
   default     = 1
 
@@ -118,7 +118,7 @@ variable "target_requests_per_minute" {
 }
 
 variable "startup_grace_seconds" {
-  description = "How long a new task may take to load its model, environment included, before the load balancer's verdict counts."
+  description = "How long a model may load, its Python environment included, and how long the load balancer's verdict on a new task does not count."
   type        = number
   default     = 600
 

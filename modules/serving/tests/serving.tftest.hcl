@@ -87,7 +87,7 @@ variables {
 
 run "two_services_of_one_model" {
   assert {
-    condition     = [local.model["champion"].command, local.model["challenger"].command] == [["serve-model", "fraud detection", "--only", "champion", "--port", "8080", "--bind", "0.0.0.0"], ["serve-model", "fraud detection", "--only", "challenger", "--port", "8080", "--bind", "0.0.0.0"]]
+    condition     = [local.model["champion"].command, local.model["challenger"].command] == [["serve-model", "fraud detection", "--only", "champion", "--port", "8080", "--bind", "0.0.0.0", "--load-timeout", "600"], ["serve-model", "fraud detection", "--only", "challenger", "--port", "8080", "--bind", "0.0.0.0", "--load-timeout", "600"]]
     error_message = "each service serves its own variant"
   }
 
@@ -283,6 +283,7 @@ run "containers" {
     condition = { for one in local.model["champion"].environment : one.name => one.value } == {
       AWS_DEFAULT_REGION        = "eu-central-1"
       MLFLOWCTL_ARTIFACT_BUCKET = "mlflow-test-artifacts"
+      MLFLOWCTL_CONTEXT         = "client"
       MLFLOWCTL_REGISTRY_BUCKET = "mlflow-test-registry"
       MLFLOW_TRACKING_URI       = "https://mlflow.example.com"
     }

@@ -39,8 +39,9 @@ def build(env: Mapping[str, str], reason: str) -> Context:
 
 
 def _s3(env: Mapping[str, str]) -> S3Settings | None:
+    """The store that is told; a bucket that is named needs no keys, AWS's chain has them (a task's role)."""
     endpoint = env.get("MLFLOW_S3_ENDPOINT_URL")
-    if not endpoint and not env.get("AWS_ACCESS_KEY_ID"):
+    if not endpoint and not env.get("AWS_ACCESS_KEY_ID") and not env.get("MLFLOWCTL_REGISTRY_BUCKET"):
         return None
     return S3Settings(
         endpoint_url=endpoint or None,
