@@ -136,10 +136,12 @@ def _unnamed(service: str, action: str) -> list[str]:
 def _by_kind(service: str, action: str, makes: bool) -> Iterator[tuple[str, dict[str, str]]]:
     """Each resource that the action needs: the new one without tags yet, every other one with ours."""
     kinds = next(iter(actions(action).values()))["resource_types"]
-    needed = [kind for kind, told in kinds.items() if kind and told["required"]]
+    # Ours are application load balancers, not network ones.
+    ours = {kind: told for kind, told in kinds.items() if kind and "net/" not in kind and "/net" not in kind}
+    needed = [kind for kind, told in ours.items() if told["required"]]
     known = definitions()[service]["resources"]
     if not needed and not makes:
-        needed = [kind for kind in kinds if kind and "net/" not in kind and "/net" not in kind][:1]
+        needed = list(ours)[:1]
     for kind in needed:
         arn = re.sub(r"\$\{(\w+)\}", _filling, known[kind]["arn"])
         if kind != "alias":

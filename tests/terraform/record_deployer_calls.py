@@ -30,6 +30,7 @@ COMMAND = "python -m tests.terraform.record_deployer_calls"
 SINK = "RECORD_DEPLOYER_CALLS"
 ENVIRONMENT = "prod"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/mlflow-boundary"
+LOGIN = f"arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret:mlflow-reader-a1b2c3"
 # Parameters that name things; no other parameter is kept.
 NAMES = {
     *("RoleName", "PolicyName", "PolicyArn", "PermissionsBoundary", "AWSServiceName", "Path"),
@@ -67,6 +68,16 @@ VARIABLES = {
     "availability_zones": '["eu-central-1a", "eu-central-1b"]',
     "wait_for_steady_state": "false",
     "iam_path": "/mlflow/",
+    "serving": json.dumps(
+        {
+            "fraud": {
+                "login_secret_arn": LOGIN,
+                "domain_name": "fraud.example.com",
+                "zone_id": "ZONE",
+                "wait_for_steady_state": False,
+            }
+        }
+    ),
 }
 
 
@@ -116,7 +127,8 @@ def _life(folder: Path, aws: Emulator) -> None:
     statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     aws.client("iam").create_policy(PolicyName="mlflow-boundary", PolicyDocument=document)
-    variables = VARIABLES | {"zone_id": zone.rsplit("/", 1)[-1]}
+    zone = zone.rsplit("/", 1)[-1]
+    variables = {name: value.replace("ZONE", zone) for name, value in VARIABLES.items()} | {"zone_id": zone}
     file = folder / "record.auto.tfvars"
     shutil.copy(folder / f"envs/{ENVIRONMENT}.tfvars", file)
     more = [f"-var={name}={value}" for name, value in variables.items()]

@@ -76,6 +76,8 @@ def test_the_record_holds_a_whole_life() -> None:
         ("route53", "ChangeResourceRecordSets"),
         ("kms", "ScheduleKeyDeletion"),
         ("secretsmanager", "PutSecretValue"),
+        ("elasticloadbalancing", "CreateRule"),
+        ("elasticloadbalancing", "DeleteRule"),
     ):
         assert (service, operation) in made
 
@@ -110,10 +112,7 @@ UNSEEN = {
         "s3:PutBucketLogging secretsmanager:UntagResource secretsmanager:UpdateSecret",
         "sns:SetSubscriptionAttributes sns:UntagResource ssm:RemoveTagsFromResource",
     },
-    "an existing load balancer": {
-        "elasticloadbalancing:CreateRule elasticloadbalancing:DeleteRule elasticloadbalancing:DescribeRules",
-        "elasticloadbalancing:ModifyRule",
-    },
+    "another priority or name of a rule": {"elasticloadbalancing:ModifyRule"},
     "the state, which the record keeps in a file": {"s3:DeleteObject s3:GetObject s3:PutObject"},
     "mlflowctl cloud, around Terraform": {
         "ecs:DescribeTasks ecs:ListTasks ecs:RunTask ecs:StopTask elasticloadbalancing:DescribeTargetHealth",
