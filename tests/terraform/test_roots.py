@@ -18,6 +18,9 @@ MAY_BE_SKIPPED = {
     "CKV_AWS_18", "CKV_AWS_91", "CKV_AWS_144", "CKV_AWS_150", "CKV2_AWS_57", "CKV2_AWS_62",
 }  # fmt: skip
 MOST_SKIPS = 10
+# In a module with for_each checkov loses the connection of a target group to its HTTPS listener. Scanned
+# alone, that module has no failure (test_serving.py).
+LOST_BY_CHECKOV = {("CKV_AWS_378", "module.serving.aws_lb_target_group.model")}
 
 
 def folder(name: str) -> Path:
@@ -61,8 +64,19 @@ def test_no_file_knows_the_emulator_or_a_machine(name: str):
 @pytest.mark.parametrize("name", ROOTS)
 def test_checkov_finds_nothing(name: str):
     failed, skipped = checkov_cli.scan(folder(name))
-    assert [(one.check, one.resource) for one in failed] == []
+    assert {(one.check, one.resource) for one in failed} - LOST_BY_CHECKOV == set()
     assert {one.check for one in skipped} <= MAY_BE_SKIPPED
+
+
+def test_zones_are_named_since_checkov_does_not_look_at_data_with_a_count():
+    """A zone in trouble, or a new one, must not move the subnets of a running environment (CKV_AWS_394)."""
+    for file in ("infra/aws/main.tf", "modules/network/main.tf"):
+        found = re.findall(
+            r'^data "aws_availability_zones" "\w+" \{\n(.*?)^\}', (ROOT / file).read_text(), re.M | re.S
+        )
+        assert len(found) == 1
+        assert re.findall(r'name += "(.+)"', found[0]) == ["zone-name"]
+        assert "state" not in found[0]
 
 
 def test_there_are_few_skips_and_each_says_why():
