@@ -31,6 +31,7 @@ class Told(mlflow.pyfunc.PythonModel):
         if "crash" in model_input:
             os._exit(9)
         if "fail" in model_input or self.label == "failing":
+            print("asked to fail", flush=True)
             raise RuntimeError("asked to fail")
         return [self.label for _ in model_input]
 mlflow.set_experiment("served")

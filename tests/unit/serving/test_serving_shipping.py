@@ -56,7 +56,8 @@ def place(tmp_path: Path) -> Place:
 def line(number: int, **more: Any) -> bytes:
     raw = {
         "ClientHost": "10.0.0.7", "DownstreamStatus": 200, "Duration": 12_345_678,
-        "RouterName": "predict@file", "ServiceName": "s12-challenger-v7@file", "StartUTC": "2026-11-27T23:42:50.118467259Z",
+        "RouterName": "predict@file", "ServiceName": "s12-challenger-v7@file",
+        "StartUTC": "2026-11-27T23:42:50.118467259Z",
         "downstream_X-Request-Id": f"r{number}",
     }  # fmt: skip
     return json.dumps({**raw, **more}).encode() + b"\n"
