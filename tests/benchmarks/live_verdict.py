@@ -54,9 +54,9 @@ def ours(root: Path, live: Live) -> dict[str, float]:
         verdict = judge(found, live, 0.05)
         first = time.perf_counter() - began
         began = time.perf_counter()
-        judge(_look(root, live, found, Path(work)), live, 0.05)
+        judge(_look(root, live, found, Path(work), BEGAN + 2e7), live, 0.05)
         again = time.perf_counter() - began
-        disk = sum(one.stat().st_size for one in Path(work).iterdir())
+        disk = sum(one.stat().st_size for one in Path(work).rglob("*") if one.is_file())
     return {
         "first": first,
         "again": again,
@@ -67,11 +67,9 @@ def ours(root: Path, live: Live) -> dict[str, float]:
     }
 
 
-def _look(root: Path, live: Live, before: Evidence | None, work: Path) -> Evidence:
+def _look(root: Path, live: Live, before: Evidence | None, work: Path, now: float = BEGAN + 1e7) -> Evidence:
     objects: Any = Folder(root)
-    return gather(
-        objects, MODEL, STEPS, CHAMPION, CHALLENGER, before, live, str(root), BEGAN + 1e7, work=work
-    )
+    return gather(objects, MODEL, STEPS, CHAMPION, CHALLENGER, before, live, str(root), now, work=work)
 
 
 def reference(root: Path, live: Live) -> dict[str, float]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlflowctl.live.histogram import BUCKETS, EDGES, Histogram
-from mlflowctl.live.index import Unit, hashed
+from mlflowctl.live.index import UNIT, Rows, hashed
 from mlflowctl.live.sums import Counts
 from mlflowctl.live.tally import Arm
 from mlflowctl.serving.records import Record
@@ -75,13 +75,17 @@ class Batch:
         self.failed = np.fromiter((failed(one.status) for one in self.kept), dtype=np.int64)
         self.buckets = np.searchsorted(EDGES, np.fromiter((one.ms for one in self.kept), dtype=np.float64))
 
-    def units(self, sticky: bool) -> list[Unit]:
+    def units(self, sticky: bool) -> Rows:
         """What the index keeps: each request, or each client's."""
-        requests = hashed([one.request for one in self.kept])
-        # Who has no name is somebody else each time.
-        names = [f"client {one.client}" if one.client else f"request {one.request}" for one in self.kept]
-        units = hashed(names) if sticky else requests
-        times = [one.at for one in self.kept]
-        steps, variants = zip(*self.places, strict=True) if self.places else ((), ())
-        columns = (units.tolist(), times, requests.tolist(), steps, variants)
-        return list(zip(*columns, self.failed.tolist(), self.buckets.tolist(), strict=True))
+        rows = np.empty(len(self.kept), dtype=UNIT)
+        rows["request"] = hashed([one.request for one in self.kept])
+        rows["unit"] = rows["request"]
+        if sticky:
+            # Who has no name is somebody else each time.
+            names = [f"client {one.client}" if one.client else f"request {one.request}" for one in self.kept]
+            rows["unit"] = hashed(names)
+        rows["at"] = [one.at for one in self.kept]
+        rows["step"] = [step for step, _ in self.places]
+        rows["variant"] = [variant for _, variant in self.places]
+        rows["error"], rows["bucket"] = self.failed, self.buckets
+        return rows

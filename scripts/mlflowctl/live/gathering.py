@@ -6,11 +6,9 @@ import atexit
 import hashlib
 import json
 import shutil
-import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -20,7 +18,7 @@ import numpy as np
 from mlflowctl.live import outcomes
 from mlflowctl.live.batches import UNREADABLE, Batch, Place, Reading, Tally
 from mlflowctl.live.evidence import Evidence
-from mlflowctl.live.index import Index, Unit, damaged, removed
+from mlflowctl.live.index import DamagedError, Index, Rows
 from mlflowctl.live.tally import Arm, StepTally
 from mlflowctl.registry.live_policy import Live
 from mlflowctl.registry.objects import Objects
@@ -30,7 +28,7 @@ __all__ = ["UNREADABLE", "Test", "gathered"]
 
 VARIANTS = ("champion", "challenger")
 LONG, REST = 2.0, 4.0  # seconds after which sums are no trifle, and how many times as long they then stand
-AT_ONCE = 50_000  # requests that wait in memory for the index
+AT_ONCE = 200_000  # requests that wait in memory for the index
 
 
 @dataclass(frozen=True)
@@ -68,33 +66,32 @@ def gathered(test: Test, before: Evidence, now: float, work: Path | None) -> Evi
     """As :func:`mlflowctl.live.evidence.gather`, but for the test of the shares."""
     if not test.indexed:
         return _read(test, before, None)
-    path = (work or _temporary()) / f"live-{hashlib.sha256(test.identity.encode()).hexdigest()[:16]}.sqlite"
+    folder = (work or _temporary()) / f"live-{hashlib.sha256(test.identity.encode()).hexdigest()[:16]}"
     try:
-        return _indexed(test, before, now, path)
-    except sqlite3.DatabaseError as exc:
-        if not damaged(exc):
-            raise
-    removed(path)
-    return _indexed(test, before, now, path)
+        return _indexed(test, before, now, folder)
+    except DamagedError:
+        shutil.rmtree(folder)
+    return _indexed(test, before, now, folder)
 
 
-def _indexed(test: Test, before: Evidence, now: float, path: Path) -> Evidence:
-    with _index(test, path) as index:
-        found = _read(test, before, index)
-        if _rests(test, before, index, now):
-            return replace(found, steps=_kept(found, before)) if test.live.sticky else found
-        began = time.monotonic()
-        if test.live.sticky:
-            found = replace(found, steps=_steps(test, _kept(found, None), _clients(index)))
-        found = outcomes.added(found, test.live, index, test.folder, test.objects.settings, now)
+def _indexed(test: Test, before: Evidence, now: float, folder: Path) -> Evidence:
+    index = Index(folder, test.identity)
+    found = _read(test, before, index)
+    if _rests(test, before, index, now):
+        return replace(found, steps=_kept(found, before)) if test.live.sticky else found
+    began = time.monotonic()
+    sums = outcomes.summed(test.live, index, test.folder, test.objects.settings, now)
+    if test.live.sticky:
+        found = replace(found, steps=_steps(test, _kept(found, None), sums.tallies))
+    with index.saved():
         index.note_sums(now, time.monotonic() - began)
-        return found
+    return outcomes.added(found, sums)
 
 
 def _rests(test: Test, before: Evidence, index: Index, now: float) -> bool:
     """Whether the sums of an earlier look stand: with many millions of requests they take a while, and the
     controller has other things to do."""
-    at, seconds = index.summed()
+    at, seconds = index.summed
     known = before.steps and {one.name for one in test.live.outcomes} <= set(before.outcomes)
     return bool(known and at is not None and seconds > LONG and 0 <= now - at < REST * seconds)
 
@@ -103,15 +100,6 @@ def _kept(found: Evidence, before: Evidence | None) -> tuple[StepTally, ...]:
     """The steps, with the clients of an earlier look, or with none."""
     known = {one.number: one for one in before.steps} if before else {}
     return tuple(known.get(one.number, StepTally(one.number, one.share)) for one in found.steps)
-
-
-@contextmanager
-def _index(test: Test, path: Path) -> Iterator[Index]:
-    index = Index(path, test.identity, len(test.live.outcomes))
-    try:
-        yield index
-    finally:
-        index.close()
 
 
 @cache
@@ -125,7 +113,7 @@ def _temporary() -> Path:
 def _read(test: Test, before: Evidence, index: Index | None) -> Evidence:
     """Everything beyond the evidence's cursor is counted, everything beyond the index's goes into it."""
     reading, cursor = Reading(), dict(before.cursor)
-    known = None if index is None else {**before.began, **index.cursor()}
+    known = None if index is None else {**before.began, **index.cursor}
     wanted = {
         (step, name, version): (step, variant)
         for step in test.shares
@@ -133,7 +121,7 @@ def _read(test: Test, before: Evidence, index: Index | None) -> Evidence:
             zip(VARIANTS, (test.champion, test.challenger), strict=True)
         )
     }
-    waiting: list[Unit] = []
+    waiting: list[Rows] = []
     moved: dict[str, int] = {}
     for gateway, sequence in chunks(test.objects, test.model, _start(cursor, known)):
         batch = _batch(test, gateway, sequence, wanted)
@@ -142,9 +130,9 @@ def _read(test: Test, before: Evidence, index: Index | None) -> Evidence:
             reading.add(batch or Batch([], [], 0))
             cursor[gateway] = sequence
         if index is not None and known is not None and sequence > known.get(gateway, 0):
-            waiting += batch.units(test.live.sticky) if batch else []
+            waiting += [batch.units(test.live.sticky)] if batch else []
             moved[gateway] = sequence
-            if len(waiting) >= AT_ONCE:
+            if sum(map(len, waiting)) >= AT_ONCE:
                 _save(index, waiting, moved)
                 waiting, moved = [], {}
     if index is not None and moved:
@@ -162,10 +150,11 @@ def _read(test: Test, before: Evidence, index: Index | None) -> Evidence:
     )
 
 
-def _save(index: Index, units: list[Unit], cursor: Mapping[str, int]) -> None:
+def _save(index: Index, units: list[Rows], cursor: dict[str, int]) -> None:
     with index.saved():
-        index.add(units)
-        index.move(cursor.items())
+        if units:
+            index.add(np.concatenate(units))
+        index.move(cursor)
 
 
 def _start(cursor: Mapping[str, int], known: Mapping[str, int] | None) -> dict[str, int]:
@@ -209,12 +198,3 @@ def _steps(
 
 def _plus(one: Arm, other: Arm) -> Arm:
     return Arm(one.errors.plus(other.errors), one.latency.plus(other.latency), one.outcomes)
-
-
-def _clients(index: Index) -> dict[Place, Tally]:
-    tallies: dict[Place, Tally] = {}
-    for step, variant, error, bucket, count in index.counts():
-        tally = tallies.setdefault((step, variant), Tally())
-        tally.failed += error * count
-        tally.buckets[bucket] += count
-    return tallies

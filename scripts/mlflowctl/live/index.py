@@ -1,54 +1,44 @@
-"""Which request had which outcome, on disk: an SQLite file, because ten million ids do not belong in memory.
+"""Which request had which outcome, on disk, because ten million ids do not belong in memory.
 
-Made only if the policy has outcomes or sticky traffic. It holds what the records and the outcomes say and
-can be lost at any time: whoever finds it gone reads the records again. One transaction holds the records of
-a chunk and the mark that it was read, so a process that is killed leaves no half of a chunk.
+Made only if the policy has outcomes or sticky traffic. Rows are appended to 256 files by the hash of what
+they are joined by, so a sum needs one small file at a time, sorted in memory; a database's tree would write
+each of its pages again and again. What a crash leaves behind the lengths in the manifest was never there.
+All of it can be lost at any time: whoever finds it gone, or from before a reboot, reads the records again.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+import numpy as np
+import numpy.typing as npt
 
-    Keys = npt.NDArray[np.int64]
+from mlflowctl.files import write_atomic
 
-CACHE_KB = 131_072  # pages in memory
-ROWS = 65_536  # read from the index at a time
-# What counts once: a request, or with sticky traffic a client, as its first request. Ties are broken by all
-# that follows, so that the order of reading never matters.
-TABLES = """
-CREATE TABLE IF NOT EXISTS test (identity TEXT NOT NULL, summed REAL, seconds REAL);
-CREATE TABLE IF NOT EXISTS cursor (gateway TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS units (
-    unit INTEGER PRIMARY KEY, at REAL, request INTEGER, step INTEGER, variant INTEGER, error INTEGER,
-    bucket INTEGER
-);
-CREATE TABLE IF NOT EXISTS files (
-    metric INTEGER, name TEXT, mark TEXT, rows INTEGER, unusable INTEGER, PRIMARY KEY (metric, name)
-) WITHOUT ROWID;
-"""
-OUTCOMES = "CREATE TABLE IF NOT EXISTS outcomes_{} (request INTEGER PRIMARY KEY, value REAL NOT NULL)"
-EARLIER = """
-INSERT INTO units VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (unit) DO UPDATE SET
-    at = excluded.at, request = excluded.request, step = excluded.step, variant = excluded.variant,
-    error = excluded.error, bucket = excluded.bucket
-WHERE (excluded.at, excluded.request, excluded.step, excluded.variant, excluded.error, excluded.bucket)
-    < (units.at, units.request, units.step, units.variant, units.error, units.bucket)
-"""
+PARTS = 256
+# What counts once: a request, or with sticky traffic a client, as its first request.
+UNIT = np.dtype(
+    [
+        ("unit", "<i8"), ("at", "<f8"), ("request", "<i8"), ("step", "<i4"), ("variant", "<i1"),
+        ("error", "<i1"), ("bucket", "<i2"),
+    ]
+)  # fmt: skip
+OUTCOME = np.dtype([("request", "<i8"), ("value", "<f8")])
+SPARSE = 2  # a file with so many times the rows that count is written anew
 
-Unit = tuple[int, float, int, int, int, int, int]
+Keys = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.void]
 
 
 def hashed(texts: Sequence[str]) -> Keys:
     """64 bits of each text (SipHash). Two of ten million ids share one with a chance of 1 in 400,000."""
-    import numpy as np
     from pandas.util import hash_array
 
     if not len(texts):
@@ -58,158 +48,179 @@ def hashed(texts: Sequence[str]) -> Keys:
 
 
 class Index:
-    """The index of one test; a file that belongs to another test is replaced.
+    """The index of one test; one that belongs to another test, or is damaged, is begun anew.
 
     Args:
-        path: of the file.
-        identity: of the test; says what the file must be about.
-        metrics: how many metrics have outcomes; they are numbered from 0.
+        folder: for its files, and nothing else.
+        identity: of the test; says what the files must be about.
     """
 
-    def __init__(self, path: Path, identity: str, metrics: int) -> None:
-        self._database = _opened(path, identity)
-        for number in range(metrics):
-            self._database.execute(OUTCOMES.format(number))
-
-    def close(self) -> None:
-        self._database.close()
+    def __init__(self, folder: Path, identity: str) -> None:
+        self.folder = folder
+        self._state = _read(folder, identity)
+        if self._state is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700, parents=True)
+            self._state = {
+                "identity": identity, "boot": _boot(), "cursor": {}, "files": {}, "rows": {},
+                "summed": None, "seconds": 0.0,
+            }  # fmt: skip
 
     @contextmanager
     def saved(self) -> Iterator[None]:
         """All or nothing of what is written within."""
-        self._database.execute("BEGIN IMMEDIATE")
+        before = deepcopy(self._state)
         try:
             yield
         except BaseException:
-            self._database.execute("ROLLBACK")
+            self._state = before
             raise
-        self._database.execute("COMMIT")
+        write_atomic(self.folder / "manifest.json", json.dumps(self._state))
 
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """All or nothing of the rows that are added within."""
+        before = deepcopy(self._state["rows"])
+        try:
+            yield
+        except BaseException:
+            self._state["rows"] = before
+            raise
+
+    @property
     def cursor(self) -> dict[str, int]:
         """Gateway → number of the last chunk that is in here."""
-        return dict(self._database.execute("SELECT gateway, sequence FROM cursor"))
+        return dict(self._state["cursor"])
 
-    def move(self, cursor: Iterable[tuple[str, int]]) -> None:
-        self._database.executemany("INSERT OR REPLACE INTO cursor VALUES (?, ?)", cursor)
+    def move(self, cursor: dict[str, int]) -> None:
+        self._state["cursor"] |= cursor
 
-    def add(self, units: list[Unit]) -> None:
-        """Requests or clients; of one that is there already the earliest request stays."""
-        self._database.executemany(EARLIER, sorted(units))  # in the order of the file's pages
+    @property
+    def summed(self) -> tuple[float | None, float]:
+        """When the sums were last made, and how many seconds that took."""
+        return self._state["summed"], self._state["seconds"]
+
+    def note_sums(self, at: float, seconds: float) -> None:
+        self._state |= {"summed": at, "seconds": seconds}
 
     def mark(self, metric: int, name: str) -> str | None:
         """What :meth:`read` said of a file of outcomes; None if it was not read."""
-        found = self._database.execute(
-            "SELECT mark FROM files WHERE metric = ? AND name = ?", (metric, name)
-        ).fetchone()
+        found = self._state["files"].get(f"{metric} {name}")
         return None if found is None else str(found[0])
 
     def read(self, metric: int, name: str, mark: str, rows: int, unusable: int) -> None:
         """Note that a file of outcomes was read, how many rows it had, and how many were no outcomes."""
-        self._database.execute(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", (metric, name, mark, rows, unusable)
-        )
+        self._state["files"][f"{metric} {name}"] = [mark, rows, unusable]
 
-    def put(self, metric: int, requests: Keys, values: Iterable[float]) -> None:
+    def rows(self, metric: int) -> tuple[int, int]:
+        """Rows of outcomes that were read, and those of them that were no outcomes."""
+        mine = [one for name, one in self._state["files"].items() if name.startswith(f"{metric} ")]
+        return sum(one[1] for one in mine), sum(one[2] for one in mine)
+
+    def add(self, units: Rows) -> None:
+        """Requests; of one that is there already, or of a client, the earliest will count."""
+        self.append("units", units, units["unit"])
+
+    def put(self, metric: int, requests: Keys, values: npt.NDArray[np.float64]) -> None:
         """Outcomes; of several with the same id the first that was read counts."""
-        rows = zip(requests.tolist(), values, strict=True)
-        self._database.executemany(f"INSERT OR IGNORE INTO outcomes_{metric} VALUES (?, ?)", rows)  # noqa: S608 (a number)
+        rows = np.empty(len(requests), dtype=OUTCOME)
+        rows["request"], rows["value"] = requests, values
+        self.append(f"outcomes-{metric}", rows, requests)
 
-    def summed(self) -> tuple[float | None, float]:
-        """When the sums were last made, and how many seconds that took."""
-        at, seconds = self._database.execute("SELECT summed, coalesce(seconds, 0) FROM test").fetchone()
-        return at, seconds
+    def units(self, part: int) -> Rows:
+        """The units of one part, in the order of their hashes; each as its earliest request."""
+        rows = self.part("units", part, UNIT)
+        kept = _earliest(rows)
+        self._thin("units", part, rows, kept)
+        return kept
 
-    def note_sums(self, at: float, seconds: float) -> None:
-        self._database.execute("UPDATE test SET summed = ?, seconds = ?", (at, seconds))
+    def outcomes(self, metric: int, part: int) -> Rows:
+        """The outcomes of one part, in the order of their hashes; the first of each id."""
+        rows = self.part(f"outcomes-{metric}", part, OUTCOME)
+        _, first = np.unique(rows["request"], return_index=True)
+        kept: Rows = rows[first]
+        # The order of reading says which is first, and stays.
+        self._thin(f"outcomes-{metric}", part, rows, rows[np.sort(first)])
+        return kept
 
-    def counts(self) -> Iterator[tuple[int, int, int, int, int]]:
-        """Step, variant, error, bucket of latency, and how many units have these."""
-        return iter(
-            self._database.execute(
-                "SELECT step, variant, error, bucket, count(*) FROM units GROUP BY 1, 2, 3, 4"
-            )
-        )
+    def append(self, name: str, rows: Rows, keys: Keys) -> None:
+        """Add rows to the parts that their keys belong to."""
+        parts = keys.view(np.uint64) >> np.uint64(56)
+        order = np.argsort(parts, kind="stable")
+        ends = np.searchsorted(parts[order], np.arange(PARTS + 1, dtype=np.uint64))
+        lengths = self._state["rows"].setdefault(name, [0] * PARTS)
+        for part in np.flatnonzero(np.diff(ends)).tolist():
+            piece = rows[order[ends[part] : ends[part + 1]]]
+            _write(self._path(name, part), piece.tobytes(), lengths[part] * rows.dtype.itemsize)
+            lengths[part] += len(piece)
 
-    def ends(self) -> tuple[float | None, float | None]:
-        """When the first and the last unit came."""
-        first, last = self._database.execute("SELECT min(at), max(at) FROM units").fetchone()
-        return first, last
+    def part(self, name: str, part: int, kind: np.dtype[Any]) -> Rows:
+        """The rows of one part, as they were added."""
+        count = self._state["rows"].get(name, [0] * PARTS)[part]
+        if not count:
+            return np.empty(0, dtype=kind)
+        rows: Rows = np.fromfile(self._path(name, part), dtype=kind, count=count)
+        if len(rows) < count:
+            raise DamagedError(f"{self._path(name, part)} is too short")
+        return rows
 
-    def due(self, until: float) -> dict[tuple[int, int], int]:
-        """Units that came at ``until`` or before, by step and variant."""
-        found = self._database.execute(
-            "SELECT step, variant, count(*) FROM units WHERE at <= ? GROUP BY 1, 2", (until,)
-        )
-        return {(step, variant): count for step, variant, count in found}
+    def drop(self, name: str) -> None:
+        """Forget rows that are needed for one sum only."""
+        self._state["rows"].pop(name, None)
 
-    def outcomes(self, metric: int, sticky: bool) -> Iterator[list[tuple[int, int, float, float]]]:
-        """Step, variant, outcome and time of every unit with an outcome, in an order that the ids give."""
-        # CROSS JOIN fixes the order of the loops: outcomes are few against requests, and both sides are in
-        # the order of their keys; a client's first request has no key of its own.
-        joined = (
-            f"units u CROSS JOIN outcomes_{metric} o ON o.request = u.request"
-            if sticky
-            else f"outcomes_{metric} o CROSS JOIN units u ON u.unit = o.request"
-        )
-        found = self._database.execute(f"SELECT u.step, u.variant, o.value, u.at FROM {joined}")  # noqa: S608 (constants)
-        while rows := found.fetchmany(ROWS):
-            yield rows
+    def _thin(self, name: str, part: int, rows: Rows, kept: Rows) -> None:
+        """Repeated rows are removed for good when they are most of a file."""
+        if len(rows) > SPARSE * len(kept):
+            self._state["rows"][name][part] = len(kept)
+            beside = self.folder / "thinned"
+            beside.unlink(missing_ok=True)
+            _write(beside, kept.tobytes(), 0)
+            beside.replace(self._path(name, part))
 
-    def since(self, after: float, until: float) -> int:
-        """Units that came after ``after``, and at ``until`` or before."""
-        return self._one("SELECT count(*) FROM units WHERE at > ? AND at <= ?", after, until)
-
-    def rows(self, metric: int) -> tuple[int, int, int]:
-        """Rows of outcomes that were read, those that were no outcomes, and how many ids the others have."""
-        read = "SELECT coalesce(sum({}), 0) FROM files WHERE metric = ?"
-        rows, unusable = (self._one(read.format(name), metric) for name in ("rows", "unusable"))
-        return rows, unusable, self._one(f"SELECT count(*) FROM outcomes_{metric}")  # noqa: S608 (a number)
-
-    def size(self) -> int:
-        """Units."""
-        return self._one("SELECT count(*) FROM units")
-
-    def _one(self, query: str, *values: Any) -> int:
-        return int(self._database.execute(query, values).fetchone()[0])
+    def _path(self, name: str, part: int) -> Path:
+        return self.folder / f"{name}-{part:02x}"
 
 
-def damaged(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file is no whole database, rather than locked or on a full disk."""
-    return type(error) is sqlite3.DatabaseError
+class DamagedError(Exception):
+    """The files do not hold what the manifest says."""
 
 
-def removed(path: Path) -> None:
-    """The index, and what SQLite keeps beside it, is gone."""
-    for one in path.parent.glob(f"{path.name}*"):
-        one.unlink(missing_ok=True)
+def _earliest(rows: Rows) -> Rows:
+    order = np.argsort(rows["unit"], kind="stable")
+    units = rows["unit"][order]
+    if not (units[1:] == units[:-1]).any():
+        return rows[order]
+    # Ties are broken by all there is, so that the order of reading never matters.
+    names = ("bucket", "error", "variant", "step", "request", "at", "unit")
+    order = np.lexsort([rows[name] for name in names])
+    _, first = np.unique(rows["unit"][order], return_index=True)
+    kept: Rows = rows[order[first]]
+    return kept
 
 
-def _opened(path: Path, identity: str) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _write(path: Path, content: bytes, at: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        return _connected(path, identity)
-    except _Foreign:
-        removed(path)
-    return _connected(path, identity)
+        with memoryview(content) as view:
+            done = 0
+            while done < len(view):
+                done += os.pwrite(descriptor, view[done:], at + done)
+    finally:
+        os.close(descriptor)
 
 
-class _Foreign(Exception):
-    """The file is about another test."""
-
-
-def _connected(path: Path, identity: str) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None)
+def _read(folder: Path, identity: str) -> Any:
+    """The manifest; None if there is none that is about this test and this boot."""
     try:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")  # whole after a power cut, if not the newest
-        database.execute(f"PRAGMA cache_size = -{CACHE_KB}")
-        database.executescript(TABLES)
-        found = database.execute("SELECT identity FROM test").fetchone()
-        if found is None:
-            database.execute("INSERT INTO test (identity) VALUES (?)", (identity,))
-        elif found[0] != identity:
-            raise _Foreign
-    except BaseException:
-        database.close()
-        raise
-    return database
+        found = json.loads((folder / "manifest.json").read_text())
+    except (OSError, ValueError):
+        return None
+    mine = isinstance(found, dict) and (found.get("identity"), found.get("boot")) == (identity, _boot())
+    return found if mine else None
+
+
+def _boot() -> str:
+    """Names this boot: what was written before a power cut may not be on the disk."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -299,6 +300,20 @@ class TestOutcomes:
         assert told.verdict is Verdict.INCONCLUSIVE
         assert (said or "None of 5,000 requests has an outcome") in told.reason
 
+    def test_a_bad_file_does_not_keep_good_ones_from_being_read(self, tmp_path):
+        live = Live(metrics=(ERROR_RATE, replace(SALES, data="sold/")))
+        (tmp_path / "sold").mkdir()
+        for name, text in {"a": "r0,1\n", "b": '"r1,1\n', "c": "r2,1\n"}.items():
+            (tmp_path / "sold" / f"{name}.csv").write_text("request_id,value\n" + text)
+        bucket = filled(self.records(), 1, 10)
+        found = look(bucket, live, tmp_path)
+        assert "b.csv cannot be read as CSV" in found.outcomes["sales"].problem
+        assert found.outcomes["sales"].rows == 2
+        (tmp_path / "sold" / "b.csv").write_text("request_id,value\nr1,1\n")
+        found = look(bucket, live, tmp_path, found)
+        assert (found.outcomes["sales"].problem, found.outcomes["sales"].rows) == ("", 3)
+        assert found.outcomes["sales"].repeated == 0
+
     def test_outcomes_that_have_stopped_decide_nothing(self, tmp_path):
         records = split(4000)
         live = Live(metrics=(ERROR_RATE, replace(SALES, role="guardrail", rule="non-inferior", margin=0.5)))
@@ -393,13 +408,39 @@ class TestResuming:
             last = look(bucket, live, folder, previous, work="lost" if lost else "work")
         assert replace(last, mismatch_found=False) == replace(at_once, mismatch_found=False)
 
-    def test_an_index_that_is_no_database_is_made_anew(self, tmp_path):
+    @pytest.mark.parametrize("damage", ["manifest", "other boot", "short", "gone"])
+    @pytest.mark.parametrize("sticky", [False, True])
+    def test_an_index_that_is_damaged_is_made_anew(self, tmp_path, damage, sticky):
         sales(tmp_path, some_sales(100))
         bucket = filled(list(traffic(1, 100)), 2, 10)
-        found = look(bucket, policy(), tmp_path)
-        (path,) = (tmp_path / "work").glob("*.sqlite")
-        path.write_bytes(b"x" * 8192)
-        assert look(bucket, policy(), tmp_path, found) == found
+        live = policy(sticky=sticky)
+        found = look(bucket, live, tmp_path)
+        (folder,) = (tmp_path / "work").iterdir()
+        manifest = folder / "manifest.json"
+        for part in folder.glob("units-*"):
+            if damage == "short":
+                part.write_bytes(part.read_bytes()[:-1])
+            elif damage == "other boot":
+                part.write_bytes(bytes(part.stat().st_size))
+        if damage == "manifest":
+            manifest.write_text("no JSON")
+        elif damage == "other boot":
+            manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "boot": "another"}))
+        elif damage == "gone":
+            shutil.rmtree(folder)
+        assert look(bucket, live, tmp_path, found) == found
+
+    def test_a_file_that_grows_and_is_read_again_and_again_does_not_fill_the_disk(self, tmp_path):
+        bucket, rows = filled(split(500), 1, 500), [(f"r{n}", 1) for n in range(400)]
+        found = None
+        for more in range(20):
+            sales(tmp_path, rows[: 300 + more])
+            found = look(bucket, policy(), tmp_path, found)
+            assert found.outcomes["sales"].rows == 300 + more
+            assert found.outcomes["sales"].repeated == 0
+            assert found.outcomes["sales"].missing == 200 - more
+        (folder,) = (tmp_path / "work").iterdir()
+        assert sum(one.stat().st_size for one in folder.glob("outcomes-*")) < 3 * 16 * 320
 
     @pytest.mark.parametrize("sticky", [False, True])
     def test_sums_that_take_long_stand_for_a_while(self, tmp_path, monkeypatch, sticky):
