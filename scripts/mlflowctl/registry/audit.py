@@ -94,7 +94,9 @@ def audit(desk: Desk, model: str) -> Audit:
             state = _refold(found, entry, state)
         state, previous = entry.state, chained.hash
         hashes.see(number, chained.hash)
-        if entry.kind == ledger_state.VALIDATED:
+        if entry.kind == ledger_state.VALIDATED or (
+            entry.kind == ledger_state.LIVE and entry.body.get("evidence")
+        ):
             vouched.append(entry)
         if len(vouched) >= BATCH:
             found.findings += _evidence(desk, vouched)
@@ -195,11 +197,12 @@ def _evidence(desk: Desk, entries: list[Entry]) -> list[Finding]:
     """The evidence that these entries vouch for is there and unchanged."""
 
     def problem(entry: Entry) -> Finding | None:
-        folder = entry.body.get("evidence")
-        stored = desk.objects.get(f"{folder}evidence.json")
+        place = str(entry.body.get("evidence"))
+        # A validation names a folder, a live test its one file.
+        stored = desk.objects.get(f"{place}evidence.json" if place.endswith("/") else place)
         if stored is None:
             return Finding(
-                "evidence", entry.number, f"the evidence of entry {entry.number} is gone ({folder})"
+                "evidence", entry.number, f"the evidence of entry {entry.number} is gone ({place})"
             )
         if hashlib.sha256(stored.body).hexdigest() != entry.body.get("sha256"):
             return Finding("evidence", entry.number, f"the evidence of entry {entry.number} was changed")

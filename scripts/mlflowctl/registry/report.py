@@ -114,6 +114,11 @@ def _what(entry: Entry) -> str:
         return f"aborted entry {body['intent']}: {body['why']}"
     if entry.kind == "registered":
         return f"{'adopted' if body.get('adopted') else 'registered'} {version}"
+    if entry.kind == "traffic":
+        shadow = " as a shadow" if body.get("mode") == "shadow" else ""
+        return f"{named(body['challenger'])} gets {100 * body['share']:.4g} %{shadow} ({body['why']})"
+    if entry.kind == "live":
+        return f"live test {body['event']}: {named(body.get('challenger'))}"
     return f"{entry.kind} {version}".strip()
 
 

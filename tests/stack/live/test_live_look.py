@@ -60,8 +60,19 @@ def test_the_status_of_a_test_from_the_beginning_to_its_end(make_live):
     assert "aborted" in told
     # Its entries are read by everything else that reads the ledger.
     rows = world.run("model", "history", world.name, "--json").expect(0).json["result"]["entries"]
-    assert {"traffic", "live"} <= {row["kind"] for row in rows}
+    told = [row["what"] for row in rows]
+    assert told[:2] == ["live test aborted: v2", "v2 gets 0 % (abort)"]
     world.assert_in_order()
+
+
+def test_evidence_that_was_changed_or_deleted_later_is_found(make_live):
+    world = make_live()
+    run(world, exits=4)
+    place = world.entries()[-2]["body"]["evidence"]
+    assert world.audit().findings == []
+    stored = world.desk.objects.get(place)
+    world.desk.objects.replace(place, stored.body.replace(b"started", b"passed"), stored.etag)
+    assert [one.kind for one in world.audit().findings] == ["evidence"]
 
 
 def test_refusals_are_told_as_documented(make_live):
