@@ -111,9 +111,9 @@ def _one_stack(folder: Path, artifacts: str) -> dict[str, list[dict[str, Any]]]:
         ("model", "explain", MODEL, "1"),
         ("model", "plan", MODEL, *policy),
         ("model", "audit", MODEL),
-        ("doctor",),
     ):
-        _run(folder, "reading", *line, check=False)  # doctor and plan may have something to say
+        _run(folder, "reading", *line, check=False)  # plan may have something to say
+    _python(folder, "reading", "doctor")
     _run(folder, "promotion", "model", "retire", MODEL, "--confirm", MODEL, "--reason", "record")
     if keep := os.environ.get("KEEP_CALLS"):
         shutil.copy(sink, f"{keep}.{artifacts}")
@@ -170,6 +170,10 @@ def _part(name: str, folder: Path) -> None:
         from mlflowctl.storage import buckets
 
         assert buckets.plan(context.s3), "it looked at nothing"
+    elif name == "doctor":
+        from mlflowctl.doctor import checkup
+
+        assert checkup.examine(context, print)
     elif name == "smoke":
         from mlflowctl.smoke import runner
 
