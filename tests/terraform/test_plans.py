@@ -89,12 +89,16 @@ WRONG_HERE = {
     'size = "huge"': "var.size: size is small, medium or large, not huge.",
     'availability_zones = ["eu-central-1a"]': "availability_zones names one zone only",
     "zone_id = null": "domain_name mlflow.example.com needs a certificate",
+    'serving = { a = { login_secret_arn = "x", model = "b" }, b = { login_secret_arn = "x" } }': (
+        "serving names a registered model twice"
+    ),
     "deletion_protection = false": "deletion_protection=false lets a destroy or a replacement delete the "
     "database of prod. If that is meant, set danger_allow_unprotected=true as well.",
 }
 WRONG_IN_MODULES = {
     'cidr = "10.20.0.1/16"': "var.cidr: cidr has bits set behind its prefix",
     'postgres_version = "17"': "var.postgres_version: engine_version is 18 or newer",
+    'serving = { Fraud = { login_secret_arn = "x" } }': "short_name has lower-case letters",
     'image = "mlflow:latest"': "var.image: image names a registry path with a tag or digest, and not :latest",
 }
 OPEN = {'internal = false\nallowed_cidr_blocks = ["0.0.0.0/0"]': "everybody could try passwords"}
