@@ -201,7 +201,8 @@ def _evidence(desk: Desk, entries: list[Entry]) -> list[Finding]:
         # A validation names a folder, a live test its one file.
         stored = desk.objects.get(f"{place}evidence.json" if place.endswith("/") else place)
         if stored is None:
-            return Finding(
+            gone = f"the evidence of entry {entry.number} is gone ({place})"
+            return Finding("evidence", entry.number, gone)
                 "evidence", entry.number, f"the evidence of entry {entry.number} is gone ({place})"
             )
         if hashlib.sha256(stored.body).hexdigest() != entry.body.get("sha256"):
