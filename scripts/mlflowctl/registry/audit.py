@@ -203,8 +203,6 @@ def _evidence(desk: Desk, entries: list[Entry]) -> list[Finding]:
         if stored is None:
             gone = f"the evidence of entry {entry.number} is gone ({place})"
             return Finding("evidence", entry.number, gone)
-                "evidence", entry.number, f"the evidence of entry {entry.number} is gone ({place})"
-            )
         if hashlib.sha256(stored.body).hexdigest() != entry.body.get("sha256"):
             return Finding("evidence", entry.number, f"the evidence of entry {entry.number} was changed")
         return None
