@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from dataclasses import dataclass
@@ -64,7 +65,13 @@ class Place:
 
     @property
     def models(self) -> Path:
-        return self.root / "models"
+        """The models' files. MLflow cannot load from a path with a percent sign, however it is written."""
+        from mlflowctl.stack.layout import machine_folder
+
+        if "%" not in str(self.root):
+            return self.root / "models"
+        digest = hashlib.sha256(str(self.root).encode()).hexdigest()[:16]
+        return machine_folder() / f"models-{digest}"
 
     @property
     def gateway(self) -> Path:

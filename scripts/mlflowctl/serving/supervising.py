@@ -167,7 +167,7 @@ class Supervisor:
         count = self.failed[version].count + 1 if version in self.failed else 1
         wait = AGAIN[min(count, len(AGAIN)) - 1]
         self.failed[version] = Failure(why, count, time.monotonic() + wait)
-        self.tell(f"v{version} is not served: {why} Next try in {wait:.0f} s.")
+        self.tell(f"v{version} is not served: {why.rstrip('.')}. Next try in {wait:.0f} s.")
 
     def _collect(self) -> None:
         """Take over what the threads have brought up."""

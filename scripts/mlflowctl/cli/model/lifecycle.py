@@ -104,6 +104,7 @@ def stage(
 ) -> Any:
     """Make a version the challenger (Staging)."""
     from mlflowctl.registry import moves, registration, staging
+    from mlflowctl.registry.ledger import quoted
 
     desk = desk_to_change(console, context, data_dir)
     if not dry_run:
@@ -118,9 +119,8 @@ def stage(
     ask(console, move, f"Make v{version} the challenger of {name}?", yes=yes)
     registration.adopt(desk, desk.registry.version(name, version), "first touched by stage")
     done = staging.execute(desk, move, reason, wait=lease_wait)
-    return moved(
-        console, move, done, f"v{version} is the challenger of {name}. Next: mlflowctl model validate {name}"
-    )
+    todo = f"mlflowctl model validate {quoted(name)}"
+    return moved(console, move, done, f"v{version} is the challenger of {name}. Next: {todo}")
 
 
 @command("model.approve")
