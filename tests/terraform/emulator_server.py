@@ -72,7 +72,8 @@ DATABASE_FIELDS = (
 
 
 def echo_database_settings() -> None:
-    """A database forgets its extended support and performance insights: each plan would set them again."""
+    """A database forgets its extended support and performance insights: each plan would set them again. All
+    have the same resource ID, by which Terraform finds them: of two it finds none."""
     from moto.rds.models import RDSBackend
 
     create, modify = RDSBackend.create_db_instance, RDSBackend.modify_db_instance
@@ -87,7 +88,9 @@ def echo_database_settings() -> None:
         return database
 
     def create_db_instance(self: Any, db_kwargs: dict[str, Any]) -> Any:
-        return keep(create(self, db_kwargs), db_kwargs)
+        database = keep(create(self, db_kwargs), db_kwargs)
+        database.dbi_resource_id = f"db-{uuid.uuid4().hex[:26].upper()}"
+        return database
 
     def modify_db_instance(self: Any, db_instance_identifier: str, db_kwargs: dict[str, Any]) -> Any:
         told = dict(db_kwargs)

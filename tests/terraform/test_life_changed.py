@@ -42,8 +42,8 @@ def test_one_number_changes_every_password_and_rolls_the_service(life: Life):
     file = life.checkout.folder / "passwords.tfplan"
     _, planned = life.to_do("--out", str(file))
     steps = {one["target"]: one["action"] for one in planned["steps"]}
-    assert steps['module.database.aws_db_instance.database["main"]'] == "update"
-    assert steps["module.tracking_server.aws_ecs_service.server"] == "update"
+    assert steps['module.database.aws_db_instance.database["main"]'] == "change"
+    assert steps["module.tracking_server.aws_ecs_service.server"] == "change"
     life.plans.append(file.read_bytes())
     life.checkout.done("cloud", "apply", "--context", "life", "--plan", str(file), "--yes")
     after = life.current_secrets()
@@ -133,7 +133,11 @@ def test_no_secret_ever_stood_in_a_state_a_plan_or_a_log(life: Life):
         for one in versions
     }
     assert len(texts) >= 4
-    texts |= {f"plan {name}": content for plan in life.plans for name, content in unpacked(plan).items()}
+    texts |= {
+        f"plan {number} {name}": content
+        for number, plan in enumerate(life.plans)
+        for name, content in unpacked(plan).items()
+    }
     texts |= {f"printed {number}": text.encode() for number, text in enumerate(life.checkout.printed)}
     texts["emulator"] = life.aws.log.read_bytes()
     texts |= {str(file): file.read_bytes() for file in files(life.checkout.folder)}
