@@ -134,7 +134,9 @@ class Workbench:
             ConflictError: something was applied since it was made, or somebody else holds the lock.
             MlflowctlError: a change failed; those before it stay done and are recorded.
         """
-        progress = Progress(self.say, sum(1 for step in plan.steps if step.kind))
+        # A replacement is told in two parts: one is destroyed, one is created.
+        parts = sum(2 if step.replaced else 1 for step in plan.steps if step.kind)
+        progress = Progress(self.say, parts)
         answer = self.terraform.apply(plan.file.resolve(), progress)
         if answer.code:
             raise complaints.failure(answer, self.environment, _left(self.environment, progress))

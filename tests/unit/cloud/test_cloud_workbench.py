@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,18 @@ def test_a_failure_in_the_middle_says_how_far_it_came_and_keeps_the_plan(bench: 
         bench.apply(plan)
     assert stale.value.state == "Nothing was changed."
     assert plan.file.exists()
+
+
+def test_a_replacement_counts_as_the_two_parts_that_terraform_tells(bench: Workbench):
+    plan, said = bench.plan(), []
+    bench.say = said.append
+    plan = replace(plan, steps=(replace(plan.steps[0], replaced=True), *plan.steps[1:]))
+    fake: Any = bench.terraform
+    destroyed = completed("a.b")
+    destroyed["hook"] |= {"action": "delete"}
+    fake.events = [destroyed, completed("a.b"), completed("a.c")]
+    bench.apply(plan)
+    assert [line.split("(")[1].split()[0] for line in said if "(" in line] == ["1/3", "2/3", "3/3"]
 
 
 def test_progress_says_what_is_done_and_never_a_value():
