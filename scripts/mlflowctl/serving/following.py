@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlflowctl.errors import MlflowctlError
+from mlflowctl.errors import MlflowctlError, NotFoundError
 from mlflowctl.serving import traffic
 from mlflowctl.serving.traffic import Traffic
 
@@ -62,6 +62,10 @@ class Following(threading.Thread):
             try:
                 self.view = look(self.desk, self.model)
                 self.trouble = ""
+            except NotFoundError as exc:
+                # Not registered yet is nothing to serve. Gone later is no order to stop.
+                self.view = self.view or View()
+                self.trouble = exc.what
             except MlflowctlError as exc:
                 self.trouble = exc.what
             except Exception as exc:

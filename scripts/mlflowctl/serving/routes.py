@@ -41,6 +41,7 @@ class Routes:
         share: of the challenger, 0 to 1; 0 leaves it reachable for testers alone.
         mode: ``split`` or ``shadow``.
         sticky: a cookie keeps a client with its variant, as long as the step lasts.
+        idle: loopback port of what answers while there is no champion; 0: nothing does.
     """
 
     step: int = 0
@@ -49,6 +50,7 @@ class Routes:
     share: float = 0.0
     mode: str = "split"
     sticky: bool = False
+    idle: int = 0
 
     def dumps(self) -> str:
         return json.dumps(asdict(self), indent=1)
@@ -79,7 +81,7 @@ def service_of(name: str) -> tuple[int, str, int] | None:
 
 def dynamic(routes: Routes) -> dict[str, Any]:
     """Traefik's dynamic configuration."""
-    if routes.champion is None and routes.challenger is None:
+    if routes.champion is None and not routes.idle:
         return {}
     services = {
         _service(routes, variant): {
@@ -101,6 +103,8 @@ def dynamic(routes: Routes) -> dict[str, Any]:
         }  # fmt: skip
     for router in routers.values():
         router |= {"middlewares": ["again"], "entryPoints": ["models"]}
+    if routes.idle:
+        services["idle"] = {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{routes.idle}"}]}}
     again = {
         "attempts": ATTEMPTS,
         "initialInterval": INTERVAL,
@@ -130,10 +134,10 @@ def _service(routes: Routes, variant: str) -> str:
 
 def _all(routes: Routes) -> dict[str, Any]:
     """The service that everything goes to unless a tester chooses."""
-    if routes.champion is None or routes.challenger is None:
-        alone = "champion" if routes.champion else "challenger"
-        # With --only challenger the gateway has no champion; otherwise nobody is given one that is not there.
-        return {"weighted": {"services": [{"name": _service(routes, alone), "weight": 1}]}}
+    if routes.champion is None:  # a challenger alone is for testers
+        return {"weighted": {"services": [{"name": "idle", "weight": 1}]}}
+    if routes.challenger is None:
+        return {"weighted": {"services": [{"name": _service(routes, "champion"), "weight": 1}]}}
     champion, challenger = _service(routes, "champion"), _service(routes, "challenger")
     if routes.mode == "shadow" and routes.share > 0:
         percent = max(1, round(100 * routes.share))

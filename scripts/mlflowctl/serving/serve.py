@@ -177,6 +177,12 @@ def detach(place: Place, model: str, url: str, arguments: list[str], *, seconds:
         # The gateway's own answer counts: for a moment after its start it knows no champion.
         if _answers(place, child.pid, url):
             return
+        if _waits(place, child.pid):
+            raise FindingsError(
+                f"Model {model!r} has no version in Production.",
+                state="The supervisor waits for one, and serves it as soon as it is there.",
+                next=f"mlflowctl model promote {quoted(model)}   (docs/promotion.md, the first champion)",
+            )
         time.sleep(0.1)
     raise FindingsError(
         f"No champion of model {model!r} answers after {seconds:.0f} s.",
@@ -192,6 +198,13 @@ def _answers(place: Place, pid: int, url: str) -> bool:
         served = found["champion"] or found["challenger"]
         variant = "champion" if found["champion"] else "challenger"
         return found["pid"] == pid and served is not None and probe(url, variant).version == served
+    return False
+
+
+def _waits(place: Place, pid: int) -> bool:
+    with suppress(OSError, ValueError, KeyError):
+        found = json.loads(place.status.read_text())
+        return bool(found["pid"] == pid and found["registry"] and found["registry"]["champion"] is None)
     return False
 
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlflowctl.errors import MlflowctlError
@@ -20,6 +20,7 @@ from mlflowctl.serving import planning
 from mlflowctl.serving.following import Following, View
 from mlflowctl.serving.gateway import Gateway
 from mlflowctl.serving.group import Group, Survivors, pid_files
+from mlflowctl.serving.idle import Idle
 from mlflowctl.serving.place import Place
 from mlflowctl.serving.preparation import Order, prepare
 from mlflowctl.serving.routes import Routes
@@ -76,6 +77,7 @@ class Supervisor:
         self.gateway, self.order, self.only, self.tell = gateway, order, only, tell
         self.following = Following(Desk(context), model)
         self.shipping = Shipping(Desk(context), model, place, gateway)
+        self.idle = Idle(model)
         self.ready: dict[int, Group] = {}
         self.left = _left(place, gateway)
         self.pending: dict[int, Future[Group]] = {}
@@ -120,6 +122,7 @@ class Supervisor:
         self.stopping.set()
         self.following.ended.set()
         self.gateway.end()
+        self.idle.end()
         for future in self.pending.values():
             future.cancel()
         ends = [*(group.end for group in self.ready.values()), *(one.end for one in self.left.values())]
@@ -197,6 +200,8 @@ class Supervisor:
 
     def _route(self, view: View) -> None:
         routes = planning.route(view, self.routes, self.port_of, self.only)
+        if view.champion is None:
+            routes = replace(routes, idle=self.idle.port)
         if routes == self.routes:
             return
         self.gateway.route(routes)
@@ -243,6 +248,8 @@ def _ending(code: int) -> str:
 
 def _told(routes: Routes) -> str:
     champion = f"v{routes.champion.version}" if routes.champion else "nobody"
+    if routes.idle:
+        return "the registry has no champion; requests are answered 503"
     if routes.challenger is None:
         return f"champion {champion} answers" if routes.champion else "nobody answers"
     how = "a copy of " if routes.mode == "shadow" else ""

@@ -157,6 +157,21 @@ def test_a_model_that_nobody_registered_is_refused_at_once(stack):
     assert "no registered model" in done.stderr
 
 
+def test_without_a_champion_clients_are_told_and_load_balancers_are_not_alarmed(make_served):
+    one: Served = make_served()
+    one.serve()
+    one.model("retire", "--confirm", one.name, "--reason", "a test")
+    one.until(lambda: one.state["champion"] is None)
+    one.until(lambda: ask(one).status_code == 503)
+    assert "in Production" in ask(one).json()["message"]
+    assert requests.get(f"{one.url}/ping", timeout=30).status_code == 200
+    one.stop()
+    assert "waits for one" in one.serve(code=6).stderr
+    one.stage(2, "two")
+    one.promote("--wait", "60")
+    assert ask(one).headers["X-Model-Version"] == "2"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -154,13 +154,21 @@ def test_a_shadow_gets_copies_and_the_champion_every_request():
 
 
 def test_every_service_that_a_router_names_exists():
-    for champion, challenger in itertools.product((None, Target(6, 1)), (None, Target(7, 2))):
-        routes = Routes(3, champion, challenger, 0.1 if champion and challenger else 0.0)
-        if routes == Routes(3):
+    for champion, challenger, idle in itertools.product((None, Target(6, 1)), (None, Target(7, 2)), (0, 9)):
+        routes = Routes(3, champion, challenger, 0.1 if champion and challenger else 0.0, idle=idle)
+        if champion is None and not idle:
             assert dynamic(routes) == {}
             continue
         found = configuration(routes)
-        assert {router["service"] for router in found["routers"].values()} <= set(found["services"])
+        named = {router["service"] for router in found["routers"].values()}
+        named |= {one["name"] for one in found["services"]["all"]["weighted"]["services"]}
+        assert named <= set(found["services"])
+
+
+def test_without_a_champion_a_challenger_is_for_testers_alone():
+    found = configuration(Routes(3, None, Target(7, 2), idle=9))
+    assert found["services"]["all"]["weighted"]["services"] == [{"name": "idle", "weight": 1}]
+    assert found["routers"]["forced-challenger"]["service"] == "s3-challenger-v7"
 
 
 def test_a_services_name_tells_step_variant_and_version():
