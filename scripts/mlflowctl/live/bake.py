@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlflowctl.live.batches import Batch, Reading
+from mlflowctl.live.batches import UNREADABLE, arm_of
 from mlflowctl.live.bets import Array, bets, lower_bound
-from mlflowctl.live.gathering import UNREADABLE
 from mlflowctl.live.quantiles import NEAR_RUIN, quantile
 from mlflowctl.live.sight import Harm
 from mlflowctl.live.sums import Counts
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from mlflowctl.registry.objects import Objects
 
 METHOD = "two confidence sequences, each exact at every look"
-ALL = (0, 0)  # where the records of the one champion are counted
 
 
 @dataclass(frozen=True)
@@ -92,10 +90,7 @@ def counted(answered: Iterable[Record], version: int) -> Arm:
         answered: records of one chunk.
         version: of the champion.
     """
-    own = [one for one in answered if one.version == version and one.variant == "champion"]
-    reading = Reading()
-    reading.add(Batch(own, [ALL] * len(own), 0))
-    return reading.tallies[ALL].arm() if own else Arm()
+    return arm_of([one for one in answered if one.version == version and one.variant == "champion"])
 
 
 def judge_bake(before: Arm, now: Arm, live: Live, alpha: float) -> tuple[Harm, tuple[GateResult, ...]]:

@@ -16,17 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from mlflowctl.live import outcomes
-from mlflowctl.live.batches import UNREADABLE, Batch, Place, Reading, Tally
+from mlflowctl.live.batches import Place, Reading, Tally, read_batch
 from mlflowctl.live.evidence import Evidence
 from mlflowctl.live.index import DamagedError, Index, Rows
 from mlflowctl.live.tally import Arm, StepTally
 from mlflowctl.registry.live_policy import Live
 from mlflowctl.registry.objects import Objects
-from mlflowctl.serving.records import chunks, read_chunk
+from mlflowctl.serving.records import chunks
 
-__all__ = ["UNREADABLE", "Test", "gathered"]
-
-VARIANTS = ("champion", "challenger")
 LONG, REST = 2.0, 4.0  # seconds after which sums are no trifle, and how many times as long they then stand
 AT_ONCE = 200_000  # requests that wait in memory for the index
 
@@ -114,20 +111,15 @@ def _read(test: Test, before: Evidence, index: Index | None) -> Evidence:
     """Everything beyond the evidence's cursor is counted, everything beyond the index's goes into it."""
     reading, cursor = Reading(), dict(before.cursor)
     known = None if index is None else {**before.began, **index.cursor}
-    wanted = {
-        (step, name, version): (step, variant)
-        for step in test.shares
-        for variant, (name, version) in enumerate(
-            zip(VARIANTS, (test.champion, test.challenger), strict=True)
-        )
-    }
+    versions = test.champion, test.challenger
     waiting: list[Rows] = []
     moved: dict[str, int] = {}
     for gateway, sequence in chunks(test.objects, test.model, _start(cursor, known)):
-        batch = _batch(test, gateway, sequence, wanted)
+        batch = read_batch(test.objects, test.model, gateway, sequence, list(test.shares), versions)
         if sequence > before.cursor.get(gateway, 0):
             reading.damaged += batch is None
-            reading.add(batch or Batch([], [], 0))
+            if batch:
+                reading.add(batch)
             cursor[gateway] = sequence
         if index is not None and known is not None and sequence > known.get(gateway, 0):
             waiting += [batch.units(test.live.sticky)] if batch else []
@@ -162,24 +154,6 @@ def _start(cursor: Mapping[str, int], known: Mapping[str, int] | None) -> dict[s
     if known is None:
         return dict(cursor)
     return {gateway: min(last, known.get(gateway, 0)) for gateway, last in cursor.items()}
-
-
-def _batch(
-    test: Test, gateway: str, sequence: int, wanted: Mapping[tuple[int, str, int], Place]
-) -> Batch | None:
-    """A chunk; None if it cannot be read. It will never be better, and the test must go on."""
-    kept, places, ignored = [], [], 0
-    try:
-        for one in read_chunk(test.objects, test.model, gateway, sequence):
-            place = wanted.get((one.step, one.variant, one.version))
-            if place is None:
-                ignored += 1
-            else:
-                kept.append(one)
-                places.append(place)
-        return Batch(kept, places, ignored)
-    except UNREADABLE:
-        return None
 
 
 def _steps(

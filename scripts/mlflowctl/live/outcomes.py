@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from mlflowctl.errors import MlflowctlError
 from mlflowctl.live import outcome_files
-from mlflowctl.live.batches import Place, Tally
+from mlflowctl.live.batches import Place, Tally, count
 from mlflowctl.live.index import PARTS, UNIT, Index, Rows, hashed
 from mlflowctl.live.sums import Moments
 from mlflowctl.live.tally import Arm, OutcomeNotes, StepTally
@@ -186,19 +186,12 @@ def _by_request(index: Index, sums: Sums, sticky: bool) -> Iterator[Rows]:
     index.drop(FIRSTS)
     for part in range(PARTS):
         units = index.units(part)
-        _count(sums.tallies, units)
+        count(sums.tallies, units["step"], units["variant"], units["error"], units["bucket"])
         if sums.metrics:
             index.append(FIRSTS, units, units["request"])
     for part in range(PARTS):
         yield index.part(FIRSTS, part, UNIT)
     index.drop(FIRSTS)
-
-
-def _count(tallies: dict[Place, Tally], units: Rows) -> None:
-    for place, here in places(units):
-        tally = tallies.setdefault(place, Tally())
-        tally.failed += int(units["error"][here].sum())
-        tally.buckets += np.bincount(units["bucket"][here], minlength=len(tally.buckets))
 
 
 def _fill(index: Index, number: int, metric: LiveMetric, folder: str, s3: S3Settings) -> None:

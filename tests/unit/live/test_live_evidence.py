@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import random
 import shutil
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -128,6 +129,26 @@ class TestCounting:
         assert found.damaged == 1
         assert 0 < sum(found.seen) < 50
         assert look(bucket, policy(outcomes=False), tmp_path, found) == found
+
+    @pytest.mark.parametrize(
+        ("change", "told"),
+        [
+            ({"more": {"of": "a later release"}}, (1, 0)),
+            ({"ms": 7}, (1, 0)),
+            ({"status": None}, (0, 1)),
+            ({"at": "noon"}, (0, 1)),
+        ],
+    )
+    def test_records_of_other_shapes(self, tmp_path, change, told):
+        record = {**asdict(Record(1.5, "a", "champion", CHAMPION, 11, 200, 1.0)), **change}
+        bucket = Bucket({key(MODEL, "g0", 1): gzip.compress(json.dumps(record).encode())})
+        found = look(bucket, policy(outcomes=False), tmp_path)
+        assert (sum(found.seen), found.damaged) == told
+
+    def test_a_chunk_of_nothing_is_no_damage(self, tmp_path):
+        bucket = filled([], 1, 1)
+        write_chunk(bucket, MODEL, "g0", 1, [])
+        assert look(bucket, policy(), tmp_path).damaged == 0
 
     def test_shares_of_nothing_and_everything_are_no_steps(self, tmp_path):
         bucket = filled(list(traffic(1, 50)), 1, 50)
