@@ -53,28 +53,31 @@ def plan(context: Context, options: BootstrapOptions | None = None) -> list[Step
         )
     steps: list[Step] = []
     if context.database:
-        steps += plan_database(context.database, options, context.login)
+        steps += plan_database(context.database, options, context.login, context.serving_login)
     if context.s3:
         steps += buckets.plan(context.s3) if context.s3.owned else buckets.report(context.s3)
     return steps
 
 
-def plan_database(database: Database, options: BootstrapOptions, login: Login | None = None) -> list[Step]:
+def plan_database(
+    database: Database, options: BootstrapOptions, login: Login | None = None, serving: Login | None = None
+) -> list[Step]:
     """The database's part of the plan; reads only.
 
     Args:
         database: where.
         options: how far bootstrap may go.
         login: the first administrator where the server asks for a login; None where it does not.
+        serving: the reader as whom model servers log in, where bootstrap keeps one.
     """
     steps = roles.plan(database)
     try:
         steps += schema.plan(database)
     except MissingDatabaseError:
         steps += [*schema.planned_for_missing_database(), *guard.planned_for_empty(_wanted(options))]
-        return [*steps, *(accounts.planned_for_empty(login) if login else [])]
+        return [*steps, *(accounts.planned_for_empty(login, serving) if login else [])]
     steps += _plan_registry(database, options)
-    return [*steps, *(accounts.plan(database, login) if login else [])]
+    return [*steps, *(accounts.plan(database, login, serving) if login else [])]
 
 
 def _plan_registry(database: Database, options: BootstrapOptions) -> list[Step]:

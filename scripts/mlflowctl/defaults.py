@@ -10,6 +10,7 @@ POSTGRES_MAJOR = 18
 # Public ports of a stack; a stack started with --auto-ports falls back to free ones.
 TRACKING_PORT = 5000
 S3_PORT = 9000
+SERVING_PORT = 8080
 DATABASE_PORT = 5432
 
 REGION = "us-east-1"
@@ -20,6 +21,7 @@ DATABASE_NAME = "mlflow"
 APP_ROLE = "mlflow"
 ADMIN_ROLE = "mlflowctl_admin"
 ADMIN_USERNAME = "admin"  # MLflow's first user, where the server asks for a login
+SERVING_USERNAME = "mlflowctl-serving"  # the reader as whom model servers in Compose log in
 
 SERVER_WORKERS = 2
 # Requests that one worker handles at once; more threads only queue on the interpreter's lock.

@@ -65,6 +65,7 @@ class Context:
         chosen_by: what made this the context, in words.
         tracking_uri: the address of the MLflow server, as clients use it.
         login: who the MLflow server is told we are; None where it asks nobody.
+        serving_login: the reader as whom model servers log in, where bootstrap keeps one.
         s3: the object store; None if the context does not say.
         database: the registry's database; None where only the server may reach it.
         layout: the folder of the embedded stack, if it is one.
@@ -77,6 +78,7 @@ class Context:
     chosen_by: str
     tracking_uri: str
     login: Login | None = None
+    serving_login: Login | None = None
     s3: S3Settings | None = None
     database: Database | None = None
     layout: Layout | None = None

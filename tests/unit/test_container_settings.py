@@ -73,6 +73,63 @@ def test_without_the_admins_password_the_database_is_not_part_of_the_context(env
     assert resolve(environ=env).database is None
 
 
+@pytest.fixture
+def model_server(tmp_path: Path) -> dict[str, str]:
+    """The variables of the container that serves a model in Compose."""
+    (tmp_path / "s3.ini").write_text(INI)
+    (tmp_path / "reader").write_text("reader-secret\n")
+    return {
+        "MLFLOWCTL_CONTEXT": "container",
+        "MLFLOW_TRACKING_URI": "http://mlflow:5000",
+        "MLFLOW_TRACKING_USERNAME": "mlflowctl-serving",
+        "MLFLOW_TRACKING_PASSWORD_FILE": str(tmp_path / "reader"),
+        "MLFLOW_S3_ENDPOINT_URL": "http://object-store:9000",
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "s3.ini"),
+        "MLFLOWCTL_ARTIFACT_BUCKET": "a",
+        "MLFLOWCTL_REGISTRY_BUCKET": "r",
+    }
+
+
+def test_a_model_server_needs_no_database_and_logs_in_as_its_reader(model_server):
+    context = resolve(environ=model_server)
+    assert (context.login.username, context.login.password) == ("mlflowctl-serving", "reader-secret")
+    assert (context.database, context.serving_login) == (None, None)
+    assert (context.s3.access_key_id, context.s3.registry_bucket) == ("KEY", "r")
+    assert context.origins["tracking_password"] == "MLFLOW_TRACKING_PASSWORD[_FILE]"
+    with pytest.raises(UsageError, match="MLFLOW_TRACKING_PASSWORD is not set"):
+        resolve(environ={**model_server, "MLFLOW_TRACKING_PASSWORD_FILE": ""})
+
+
+def test_a_task_that_serves_in_aws_resolves_also_in_the_images_own_context():
+    """What modules/serving gives its task, less the context that it names."""
+    context = resolve(
+        environ={
+            "MLFLOWCTL_CONTEXT": "container",
+            "MLFLOW_TRACKING_URI": "https://mlflow.example.com",
+            "MLFLOW_TRACKING_USERNAME": "reader",
+            "MLFLOW_TRACKING_PASSWORD": "secret",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "MLFLOWCTL_ARTIFACT_BUCKET": "a",
+            "MLFLOWCTL_REGISTRY_BUCKET": "r",
+        }
+    )
+    assert (context.login.username, context.database) == ("reader", None)
+    assert (context.s3.endpoint_url, context.s3.access_key_id, context.s3.owned) == (None, None, False)
+
+
+def test_bootstrap_knows_the_reader_that_it_makes_and_the_server_does_not(env, tmp_path):
+    (tmp_path / "reader").write_text("reader-secret\n")
+    given = env | {"MLFLOWCTL_SERVING_PASSWORD_FILE": str(tmp_path / "reader")}
+    context = resolve(environ=given)
+    assert context.login.username == "admin"
+    assert (context.serving_login.username, context.serving_login.password) == (
+        defaults.SERVING_USERNAME,
+        "reader-secret",
+    )
+    assert "MLFLOWCTL_SERVING_PASSWORD_FILE" not in serve.environment(settings.read(given), given)
+    assert resolve(environ=given | {"MLFLOWCTL_AUTH": "false"}).serving_login is None
+
+
 def test_without_login_nobody_logs_in(env):
     assert resolve(environ=env | {"MLFLOWCTL_AUTH": "false"}).login is None
 

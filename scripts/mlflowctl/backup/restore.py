@@ -182,7 +182,7 @@ def execute(wanted: Plan, context: Context, server: Server, tell: Tell) -> Resto
     tell("Restoring the database beside the one that serves")
     try:
         swap.fill(context.database, wanted.found)
-        done = Restored(wanted.found, swap.prepare(context.database, context.login))
+        done = Restored(wanted.found, swap.prepare(context.database, context.login, context.serving_login))
         if "artifacts" in wanted.buckets:
             bucket, difference = wanted.buckets["artifacts"]
             tell("Sending objects that are missing")

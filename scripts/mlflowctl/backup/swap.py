@@ -74,13 +74,13 @@ def _pg_restore(new: Database, path: Path) -> None:
     dump.run(command, new)
 
 
-def prepare(database: Database, login: Login | None) -> list[Step]:
+def prepare(database: Database, login: Login | None, serving: Login | None = None) -> list[Step]:
     """Bootstrap the restored database: an older schema is migrated, guard and logins are put right.
 
-    The first administrator gets the password of this stack, not the one of the set.
+    The first administrator and model servers' reader get the passwords of this stack, not those of the set.
     """
     new = beside(database)
-    steps = bootstrap.plan_database(new, bootstrap.BootstrapOptions(), login)
+    steps = bootstrap.plan_database(new, bootstrap.BootstrapOptions(), login, serving)
     return [bootstrap.execute_database_step(step, new) if step.effective else step for step in steps]
 
 

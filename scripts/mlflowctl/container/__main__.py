@@ -11,7 +11,7 @@ import os
 import sys
 
 from mlflowctl.console import Console
-from mlflowctl.errors import MlflowctlError
+from mlflowctl.errors import MlflowctlError, UsageError
 
 QUESTIONS = {"--help", "--dry-run"}
 
@@ -29,12 +29,23 @@ def main() -> None:
 
             serve(os.environ)
         if words[:1] == ["serve-model"]:  # `serve` alone is the tracking server here
+            _refuse_no_model(words)
             sys.argv[1] = "serve"
         if words[:1] == ["bootstrap"] and not QUESTIONS & set(words):
             _wait(console)
     except MlflowctlError as exc:
         fail(console, exc)
     mlflowctl()
+
+
+def _refuse_no_model(words: list[str]) -> None:
+    """Compose hands over an empty name where ``.env`` names no model."""
+    if "" in words[1:2]:
+        raise UsageError(
+            "No model is named: SERVE_MODEL is empty.",
+            state="Nothing is served.",
+            next="Write SERVE_MODEL=NAME into .env, then docker compose --profile serving up --wait",
+        )
 
 
 def _wait(console: Console) -> None:

@@ -19,6 +19,7 @@ from mlflowctl.container.settings import (
     DATABASE_ADMIN_PASSWORD,
     DATABASE_PASSWORD,
     SECRET_KEY,
+    SERVING_PASSWORD,
     ContainerSettings,
     read,
 )
@@ -32,9 +33,10 @@ NOT_FOR_THE_SERVER = (
     "MLFLOW_TRACKING_URI",
     "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_PASSWORD_FILE",
     *(
         f"{name}{end}"
-        for name in (DATABASE_PASSWORD, DATABASE_ADMIN_PASSWORD, ADMIN_PASSWORD)
+        for name in (DATABASE_PASSWORD, DATABASE_ADMIN_PASSWORD, ADMIN_PASSWORD, SERVING_PASSWORD)
         for end in ("", "_FILE")
     ),
     SECRET_KEY,

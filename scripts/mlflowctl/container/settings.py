@@ -21,6 +21,9 @@ from mlflowctl.storage.settings import S3Settings
 DATABASE_PASSWORD = "MLFLOWCTL_DATABASE_PASSWORD"  # noqa: S105  (names of variables)
 DATABASE_ADMIN_PASSWORD = "MLFLOWCTL_DATABASE_ADMIN_PASSWORD"  # noqa: S105
 ADMIN_PASSWORD = "MLFLOWCTL_ADMIN_PASSWORD"  # noqa: S105
+SERVING_PASSWORD = "MLFLOWCTL_SERVING_PASSWORD"  # noqa: S105
+USERNAME, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
+HOST = "MLFLOWCTL_DATABASE_HOST"
 SECRET_KEY = "MLFLOW_FLASK_SERVER_SECRET_KEY"  # noqa: S105
 
 
@@ -30,7 +33,7 @@ class ContainerSettings:
 
     Attributes:
         tracking_uri: how others in the network reach the server (MLFLOW_TRACKING_URI).
-        database_host, database_port, database_name: PostgreSQL.
+        database_host, database_port, database_name: PostgreSQL; the host is "" where nothing needs it.
         s3_endpoint: the object store; None means AWS itself.
         region: the region that S3 requests are signed for.
         artifact_bucket, registry_bucket: names of the two buckets.
@@ -57,15 +60,19 @@ class ContainerSettings:
         return urlsplit(self.tracking_uri).netloc.rpartition("@")[2]
 
 
-def read(env: Mapping[str, str]) -> ContainerSettings:
+def read(env: Mapping[str, str], *, database: bool = True) -> ContainerSettings:
     """The settings of this container.
+
+    Args:
+        env: the environment.
+        database: whether the container needs the database; a model server does not.
 
     Raises:
         UsageError: a variable is missing or makes no sense; the message names it.
     """
     return ContainerSettings(
         tracking_uri=_tracking_uri(env),
-        database_host=_needed(env, "MLFLOWCTL_DATABASE_HOST", "the host of PostgreSQL"),
+        database_host=_needed(env, HOST, "the host of PostgreSQL") if database else env.get(HOST, ""),
         database_port=_port(env, "MLFLOWCTL_DATABASE_PORT", defaults.DATABASE_PORT),
         database_name=env.get("MLFLOWCTL_DATABASE_NAME") or defaults.DATABASE_NAME,
         s3_endpoint=env.get("MLFLOW_S3_ENDPOINT_URL") or None,
@@ -92,16 +99,21 @@ def context(reason: str, env: Mapping[str, str]) -> Context:
     Raises:
         UsageError: a variable or a secret is missing or makes no sense.
     """
-    settings = read(env)
+    settings = read(env, database=_given(env, DATABASE_ADMIN_PASSWORD))
     return Context(
         name=CONTAINER,
         chosen_by=reason,
         tracking_uri=settings.tracking_uri,
         login=_login(settings, env),
+        serving_login=_serving_login(settings, env),
         s3=s3(settings, env),
         database=_database(settings, env),
-        origins=_origins(reason),
+        origins=_origins(reason, env),
     )
+
+
+def _given(env: Mapping[str, str], name: str) -> bool:
+    return bool(env.get(name) or env.get(f"{name}_FILE"))
 
 
 def s3(settings: ContainerSettings, env: Mapping[str, str]) -> S3Settings:
@@ -137,8 +149,18 @@ def _keys(env: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _login(settings: ContainerSettings, env: Mapping[str, str]) -> Login | None:
-    password = secrets.optional(env, ADMIN_PASSWORD) if settings.auth else ""
+    """A user of its own, as a model server has; else the administrator, where its password is."""
+    if not settings.auth:
+        return None
+    if user := env.get(USERNAME):
+        return Login(user, secrets.required(env, PASSWORD, f"the password of {user!r}"))
+    password = secrets.optional(env, ADMIN_PASSWORD)
     return Login(settings.admin_username, password) if password else None
+
+
+def _serving_login(settings: ContainerSettings, env: Mapping[str, str]) -> Login | None:
+    password = secrets.optional(env, SERVING_PASSWORD) if settings.auth else ""
+    return Login(defaults.SERVING_USERNAME, password) if password else None
 
 
 def _database(settings: ContainerSettings, env: Mapping[str, str]) -> Database | None:
@@ -195,20 +217,21 @@ def _wrong(name: str, value: str, wanted: str) -> UsageError:
     )
 
 
-def _origins(reason: str) -> dict[str, str]:
+def _origins(reason: str, env: Mapping[str, str]) -> dict[str, str]:
     """Which variable each setting comes from."""
+    own = bool(env.get(USERNAME))
     return {
         "context": reason,
         "tracking_uri": "MLFLOW_TRACKING_URI",
-        "tracking_username": "MLFLOWCTL_ADMIN_USERNAME",
-        "tracking_password": f"{ADMIN_PASSWORD}[_FILE]",
+        "tracking_username": USERNAME if own else "MLFLOWCTL_ADMIN_USERNAME",
+        "tracking_password": f"{PASSWORD if own else ADMIN_PASSWORD}[_FILE]",
         "s3_endpoint": "MLFLOW_S3_ENDPOINT_URL",
         "s3_region": "AWS_DEFAULT_REGION",
         "s3_access_key_id": "AWS_SHARED_CREDENTIALS_FILE",
         "s3_secret_access_key": "AWS_SHARED_CREDENTIALS_FILE",
         "artifact_bucket": "MLFLOWCTL_ARTIFACT_BUCKET",
         "registry_bucket": "MLFLOWCTL_REGISTRY_BUCKET",
-        "database": "MLFLOWCTL_DATABASE_HOST",
+        "database": HOST,
         "database_passfile": f"{DATABASE_PASSWORD}[_FILE]",
         "database_admin_passfile": f"{DATABASE_ADMIN_PASSWORD}[_FILE]",
     }

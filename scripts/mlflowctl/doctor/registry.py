@@ -40,7 +40,7 @@ def accounts(context: Context) -> str:
     if context.login is None:
         raise Skip("this context logs in nowhere")
     assert context.database is not None
-    _nothing_to_do(login_accounts.plan(context.database, context.login), BOOTSTRAP)
+    _nothing_to_do(login_accounts.plan(context.database, context.login, context.serving_login), BOOTSTRAP)
     return f"tables current, {context.login.username} with the password on file, three roles"
 
 

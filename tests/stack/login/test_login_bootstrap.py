@@ -174,6 +174,26 @@ def test_bootstrap_mends_what_was_changed(database: Database) -> None:
     assert all(one.action is Action.UNCHANGED for one in accounts.plan(database, found[1].login))
 
 
+def test_bootstrap_keeps_model_servers_a_reader_and_no_more(database: Database) -> None:
+    reader = Login("mlflowctl-serving", "the password of model servers")
+    for step in accounts.plan(database, ADMIN, reader):
+        accounts.apply(step, database)
+    assert not pending(accounts.plan(database, ADMIN, reader))
+    with closing(connect_as_app(database)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO user_role_assignments (user_id, role_id) SELECT u.id, r.id FROM users u, roles r"
+            " WHERE u.username = %s AND r.name = 'promoter'",
+            (reader.username,),
+        )
+        cursor.execute("UPDATE users SET is_admin = true WHERE username = %s", (reader.username,))
+    (step,) = pending(accounts.plan(database, ADMIN, reader))
+    assert (step.target, step.detail) == ("login mlflowctl-serving", "it is more or less than a reader")
+    accounts.apply(step, database)
+    (step,) = pending(accounts.plan(database, ADMIN, Login(reader.username, "another password on file")))
+    assert step.detail == "its password is not the one on file"
+    assert not pending(accounts.plan(database, ADMIN, reader))
+
+
 def test_the_server_waits_for_tables_and_administrator(plain: Stack, database: Database) -> None:
     """It neither migrates nor makes an administrator; while it waits, its port is closed."""
     port = plain.layout.load().ports.mlflow + 1
