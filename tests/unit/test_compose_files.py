@@ -18,6 +18,7 @@ from tests.unit import reference
 
 from mlflowctl import __version__, defaults
 from mlflowctl.compose import secrets
+from mlflowctl.serving import serve
 
 ROOT = reference.ROOT
 OVERLAYS = {"base": None, "minio": "docker/compose.minio.yaml", "external": "docker/compose.external-s3.yaml"}
@@ -38,13 +39,20 @@ def resolved(overlay: str) -> dict[str, Any]:
             "--env-file",
             ".env.example",
             *named,
+            "--profile",
+            "serving",
             "config",
             "--format",
             "json",
             "--no-env-resolution",
         ],
         cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "S3_ENDPOINT_URL": "https://s3.example"},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": "/nonexistent",
+            "S3_ENDPOINT_URL": "https://s3.example",
+            "SERVE_MODEL": "a model",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -84,7 +92,8 @@ def test_only_loopback_is_published_and_the_database_is_on_the_inner_network_alo
     assert resolved(overlay)["networks"]["inner"]["internal"] is True
     for name, service in services(overlay).items():
         assert {port["host_ip"] for port in service.get("ports", [])} <= {"127.0.0.1"}, name
-        assert set(service["networks"]) == ({"inner"} if name == "postgres" else {"inner", "edge"}), name
+        apart = {"postgres": {"inner"}, "serving": {"edge"}}  # models' code is not where the database is
+        assert set(service["networks"]) == apart.get(name, {"inner", "edge"}), name
     assert "ports" not in services(overlay)["postgres"]
 
 
@@ -97,7 +106,8 @@ def test_nothing_serves_before_bootstrap_has_succeeded(overlay):
     assert {
         name: one["condition"] for name, one in services(overlay)["bootstrap"]["depends_on"].items()
     } == healthy
-    assert set(services(overlay)) == {"postgres", "bootstrap", "mlflow", *store}
+    serving = ["serving"] if overlay != "minio" else []
+    assert set(services(overlay)) == {"postgres", "bootstrap", "mlflow", *store, *serving}
     assert all("healthcheck" in one for name, one in services(overlay).items() if name != "bootstrap")
 
 
@@ -119,6 +129,24 @@ def test_every_secret_is_one_that_compose_init_makes_and_only_files_carry_them(o
 def test_the_server_gets_no_secret_of_an_administrator():
     given = {one["source"] for one in services()["mlflow"]["secrets"]}
     assert given == {"postgres-mlflow.password", "s3-server.ini", "mlflow-session.key"}
+
+
+@pytest.mark.parametrize("overlay", ["base", "external"])
+def test_models_code_runs_beside_a_readers_secrets_alone(overlay):
+    serving = services(overlay)["serving"]
+    assert {one["source"] for one in serving["secrets"]} == {"mlflow-serving.password", "s3-serving.ini"}
+    assert serving["environment"]["MLFLOW_TRACKING_USERNAME"] == defaults.SERVING_USERNAME
+    assert not any("DATABASE" in variable or "ADMIN" in variable for variable in serving["environment"])
+    assert list(serving["depends_on"]) == ["mlflow"]
+
+
+def test_one_model_is_served_whatever_its_name():
+    serving = services()["serving"]
+    assert serving["profiles"] == ["serving"]
+    assert serving["command"][:2] == ["serve-model", "a model"]
+    assert [int(port["target"]) for port in serving["ports"]] == [defaults.SERVING_PORT]
+    assert pytest.approx(serve.STOPPING) == 90
+    assert serving["stop_grace_period"] == "1m30s"
 
 
 def test_every_variable_of_the_file_stands_in_the_example_or_has_a_default():
@@ -155,6 +183,7 @@ def test_the_example_has_the_versions_of_this_release():
     assert lines["POSTGRES_IMAGE"].startswith(f"postgres:{defaults.POSTGRES_MAJOR}.")
     assert int(lines["MLFLOW_PORT"]) == defaults.TRACKING_PORT
     assert int(lines["S3_PORT"]) == defaults.S3_PORT
+    assert int(lines["SERVING_PORT"]) == defaults.SERVING_PORT
     assert lines["MLFLOWCTL_ARTIFACT_BUCKET"] == defaults.ARTIFACT_BUCKET
     assert lines["MLFLOWCTL_REGISTRY_BUCKET"] == defaults.REGISTRY_BUCKET
     assert lines["AWS_DEFAULT_REGION"] == defaults.REGION

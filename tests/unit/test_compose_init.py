@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copy(reference.ROOT / name, made / name)
     monkeypatch.chdir(made)
     monkeypatch.setattr(init, "data_volumes", lambda _project: [])
-    for variable in ("COMPOSE_PROJECT_NAME", "MLFLOW_PORT", "S3_PORT"):
+    for variable in ("COMPOSE_PROJECT_NAME", "MLFLOW_PORT", "S3_PORT", "SERVING_PORT"):
         monkeypatch.delenv(variable, raising=False)
     return made
 
@@ -89,7 +89,7 @@ def test_env_is_the_example_with_name_and_ports_and_holds_no_secret(folder):
     assert project.name == "myproject"
     example = (folder / init.EXAMPLE).read_text().splitlines()
     changed = {line.partition("=")[0] for line in text.splitlines() if line not in example}
-    assert changed <= {"COMPOSE_PROJECT_NAME", "MLFLOW_PORT", "S3_PORT"}
+    assert changed <= {"COMPOSE_PROJECT_NAME", "MLFLOW_PORT", "S3_PORT", "SERVING_PORT"}
     assert project.tracking_port != project.s3_port
     for path in (folder / "secrets").glob("*.password"):
         assert path.read_text().strip() not in text
@@ -118,7 +118,10 @@ def test_the_stores_security_names_its_files_where_the_container_has_them(folder
     assert len(bytes.fromhex(security["s3"]["sse"]["kek"])) == 32
 
 
-@pytest.mark.parametrize("name", ["postgres-mlflow.password", "mlflow-admin.password", "mlflow-session.key"])
+@pytest.mark.parametrize(
+    "name",
+    ["postgres-mlflow.password", "mlflow-admin.password", "mlflow-serving.password", "mlflow-session.key"],
+)
 def test_a_missing_password_that_bootstrap_can_set_is_made_anew(folder, name):
     run()
     (folder / "secrets" / name).unlink()
@@ -145,6 +148,44 @@ def test_new_keys_of_the_server_are_told_to_the_store_and_the_administrators_sta
     parser.read(folder / "secrets" / "s3-server.ini")
     identities = json.loads((folder / "secrets" / "s3-identities.json").read_text())["identities"]
     assert identities[1]["credentials"][0]["secretKey"] == parser["default"]["aws_secret_access_key"]
+
+
+def test_a_project_of_before_model_serving_gets_what_it_lacks_and_keeps_the_rest(folder):
+    run()
+    kept = folder / "secrets"
+    before = {name: (kept / name).read_text() for name in secrets.NAMES}
+    for name in ("mlflow-serving.password", "s3-serving.ini"):
+        (kept / name).unlink()
+    old = json.loads(before["s3-identities.json"])["identities"][:2]
+    (kept / "s3-identities.json").unlink()
+    (kept / "s3-identities.json").write_text(json.dumps({"identities": old}))
+    assert run() == ["secret mlflow-serving.password", "secret s3-serving.ini", "secret s3-identities.json"]
+    now = {name: (kept / name).read_text() for name in secrets.NAMES}
+    changed = {name for name in secrets.NAMES if now[name] != before[name]}
+    assert changed == {"mlflow-serving.password", "s3-serving.ini", "s3-identities.json"}
+    assert json.loads(now["s3-identities.json"])["identities"][:2] == old
+
+
+def test_model_servers_keys_write_records_and_nothing_else(folder):
+    run()
+    parser = configparser.RawConfigParser()
+    parser.read(folder / "secrets" / "s3-serving.ini")
+    found = json.loads((folder / "secrets" / "s3-identities.json").read_text())["identities"][2]
+    assert found["credentials"][0]["accessKey"] == parser["default"]["aws_access_key_id"]
+    assert [one for one in found["actions"] if not one.startswith(("Read:", "List:"))] == [
+        "Write:mlflow-registry/records/*"
+    ]
+
+
+def test_a_taken_port_for_models_is_replaced_without_being_asked(folder, monkeypatch):
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        squatter.listen()
+        port = squatter.getsockname()[1]
+        monkeypatch.setattr(init, "PORTS", {})
+        monkeypatch.setattr(init, "SERVING", {"SERVING_PORT": port})
+        run(init.InitOptions())
+    assert found().serving_port != port
 
 
 def test_a_missing_certificate_means_three_new_ones_that_fit_together(folder):

@@ -14,7 +14,8 @@ from mlflowctl.errors import MlflowctlError, UnavailableError, UsageError
 
 TIMEOUT = 60.0  # seconds for a question; work such as a build has no limit
 OLDEST = (2, 24)  # "depends_on" of one-shots, "--wait" and secrets as the project uses them
-SERVICES = ("postgres", "object-store", "mlflow")
+SERVICES = ("postgres", "object-store", "mlflow", "serving")
+OPTIONAL = ("serving",)  # of a profile
 
 
 @dataclass(frozen=True)

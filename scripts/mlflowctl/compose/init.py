@@ -18,6 +18,8 @@ from mlflowctl.stack.ports import PortClaims, claims, taken
 
 EXAMPLE = ".env.example"
 PORTS = {"MLFLOW_PORT": defaults.TRACKING_PORT, "S3_PORT": defaults.S3_PORT}
+# Beside these; nobody is refused for the sake of a model that is perhaps never served.
+SERVING = {"SERVING_PORT": defaults.SERVING_PORT}
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -101,6 +103,8 @@ def _env_step(project: Project, options: InitOptions) -> Step:
         )
     with claims() as claimed:
         ports = {variable: _port(claimed, usual, options) for variable, usual in PORTS.items()}
+        anyway = replace(options, auto_ports=True)
+        ports |= {variable: _port(claimed, usual, anyway) for variable, usual in SERVING.items()}
     values = {"COMPOSE_PROJECT_NAME": name, **{variable: str(port) for variable, port in ports.items()}}
     where = ", ".join(f"{variable} {port}" for variable, port in ports.items())
     return EnvStep(Action.CREATE, ".env", f"project {name}, {where}", text=_env_text(project, values))

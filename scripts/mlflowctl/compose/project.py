@@ -53,6 +53,15 @@ class Project:
     def s3_port(self) -> int:
         return self._port("S3_PORT", defaults.S3_PORT)
 
+    @property
+    def serving_port(self) -> int:
+        return self._port("SERVING_PORT", defaults.SERVING_PORT)
+
+    @property
+    def served(self) -> str:
+        """The model that the profile ``serving`` serves; "" if none is named."""
+        return self.variables.get("SERVE_MODEL") or ""
+
     def _port(self, variable: str, default: int) -> int:
         text = self.variables.get(variable) or str(default)
         if not text.isdecimal() or not 0 < int(text) < 65536:

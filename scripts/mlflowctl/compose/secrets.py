@@ -24,13 +24,24 @@ SECURITY = f"{STORE}security.toml"
 CERTIFICATES = tuple(f"{STORE}{name}" for name in ("ca.crt", "node.crt", "node.key"))
 CREDENTIALS, IDENTITIES, MINIO = "s3-credentials.ini", "s3-identities.json", "minio.env"
 SERVER_CREDENTIALS = "s3-server.ini"  # the MLflow server's: for the artifact bucket alone
+SERVING_CREDENTIALS = "s3-serving.ini"  # model servers': what a gateway reads, and its records
 PASSWORDS = (
     "postgres-admin.password",
     "postgres-mlflow.password",
     "mlflow-admin.password",
+    "mlflow-serving.password",
     "mlflow-session.key",
 )
-NAMES = (*PASSWORDS, CREDENTIALS, SERVER_CREDENTIALS, IDENTITIES, MINIO, *CERTIFICATES, SECURITY)
+NAMES = (
+    *PASSWORDS,
+    CREDENTIALS,
+    SERVER_CREDENTIALS,
+    SERVING_CREDENTIALS,
+    IDENTITIES,
+    MINIO,
+    *CERTIFICATES,
+    SECURITY,
+)
 # Bootstrap sets the others again; without these, a database or objects that exist are closed for good.
 IRREPLACEABLE = ("postgres-admin.password", SECURITY, MINIO)
 
@@ -40,7 +51,7 @@ def missing(folder: Path) -> list[str]:
     gone = {name for name in NAMES if not (folder / name).exists()}
     if gone & set(CERTIFICATES):
         gone |= set(CERTIFICATES)
-    if SERVER_CREDENTIALS in gone:
+    if gone & {SERVER_CREDENTIALS, SERVING_CREDENTIALS}:
         gone.add(IDENTITIES)
     return [name for name in NAMES if name in gone]
 
@@ -73,12 +84,14 @@ def _contents(name: str, folder: Path) -> dict[str, str]:
     if name == SECURITY:
         made = security_files(f"{MOUNTED}/{STORE}", encryption_key=True)
         return {name: made["security.toml"].decode()}
-    if name == SERVER_CREDENTIALS:
+    if name in (SERVER_CREDENTIALS, SERVING_CREDENTIALS):
         return {name: credentials_text(new_s3_keys())}
     keys = _keys(folder)
     if name == IDENTITIES:
-        server = keys_from((folder / SERVER_CREDENTIALS).read_text())
-        return {name: object_store.identities(keys, server)}
+        others = (SERVER_CREDENTIALS, SERVING_CREDENTIALS)
+        return {
+            name: object_store.identities(keys, *(keys_from((folder / one).read_text()) for one in others))
+        }
     return {name: credentials_text(keys) if name == CREDENTIALS else _minio(keys)}
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mlflowctl.compose.engine import SERVICES, Compose, Container
-from mlflowctl.errors import MlflowctlError
+from mlflowctl.compose.engine import OPTIONAL, SERVICES, Compose, Container
+from mlflowctl.compose.project import HOST, Project
+from mlflowctl.errors import MlflowctlError, UnavailableError
 from mlflowctl.settings import Context
 
 
@@ -42,9 +43,8 @@ def status(context: Context) -> list[ServiceStatus]:
     assert context.project is not None
     containers = Compose(context.project).containers()
     probes = _probes(context)
-    names = [
-        name for name in SERVICES if name in containers or name != "object-store" or not _foreign(context)
-    ]
+    absent = {*OPTIONAL, *(["object-store"] if _foreign(context) else [])}
+    names = [name for name in SERVICES if name in containers or name not in absent]
     return [_row(name, containers.get(name), probes.get(name), _address(context, name)) for name in names]
 
 
@@ -55,17 +55,36 @@ def _foreign(context: Context) -> bool:
 def _probes(context: Context) -> dict[str, Callable[[], None]]:
     from mlflowctl.stack import health
 
-    s3 = context.s3
+    s3, project = context.s3, context.project
     assert s3 is not None
+    assert project is not None
     return {
         "object-store": lambda: health.object_store(s3),
         "mlflow": lambda: health.tracking_server(context.tracking_uri, login=context.login),
+        "serving": lambda: _model(project),
     }
+
+
+def _model(project: Project) -> None:
+    """The gateway answers, and with a version.
+
+    Raises:
+        UnavailableError: it does not.
+    """
+    from mlflowctl.serving.endpoints import probe
+
+    found = probe(f"http://{HOST}:{project.serving_port}", "champion")
+    if not found.ok:
+        raise UnavailableError(f"no version of model {project.served!r} answers ({found.error})")
 
 
 def _address(context: Context, name: str) -> str:
     assert context.project is not None
-    ports = {"mlflow": context.project.tracking_port, "object-store": context.project.s3_port}
+    ports = {
+        "mlflow": context.project.tracking_port,
+        "object-store": context.project.s3_port,
+        "serving": context.project.serving_port,
+    }
     return f"127.0.0.1:{ports[name]}" if name in ports else "(inner network)"
 
 

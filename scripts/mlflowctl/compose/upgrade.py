@@ -13,7 +13,7 @@ from typing import Any
 
 from mlflowctl import errors
 from mlflowctl.backup.progress import Tell
-from mlflowctl.compose import inside
+from mlflowctl.compose import inside, secrets
 from mlflowctl.compose.engine import Compose, docker
 from mlflowctl.compose.project import Project
 from mlflowctl.errors import MlflowctlError, UsageError
@@ -49,6 +49,7 @@ class ComposeProject:
                 state="Nothing was changed.",
                 next="docker compose up --detach --wait   (migrates, then starts the server)",
             )
+        self._secrets()
         self._probe()
         self._room()
         if not self._image_exists():
@@ -95,6 +96,17 @@ class ComposeProject:
 
     def _probe(self) -> None:
         health.tracking_server(self.context.tracking_uri, login=self.context.login)
+
+    def _secrets(self) -> None:
+        """A release may want secrets that the one before had not."""
+        missing = secrets.missing(self.project.secrets)
+        if missing:
+            raise UsageError(
+                f"The project {self.name} lacks secrets of this release: {', '.join(missing)}.",
+                state="Nothing was changed.",
+                next="mlflowctl compose init, then docker compose up --wait --no-deps --force-recreate "
+                "object-store (it learns of new keys), then this command again",
+            )
 
     def _room(self) -> None:
         if self.to.startswith("s3://"):

@@ -62,6 +62,8 @@ def ports(context: Context) -> str:
     published = {"mlflow": ("MLFLOW_PORT", project.tracking_port)}
     if not project.variables.get("S3_ENDPOINT_URL"):
         published["object-store"] = ("S3_PORT", project.s3_port)
+    if project.served:
+        published["serving"] = ("SERVING_PORT", project.serving_port)
     for service, (variable, port) in published.items():
         if service not in running and not machine_ports.is_free(port):
             raise Finding(

@@ -61,7 +61,7 @@ class Compared:
 
 
 def url_of(context: Context, model: str, given: str | None = None) -> str:
-    """The address of a model's gateway: the option, the variable, the environment in AWS, this machine.
+    """The address of a model's gateway: the option, the variable, AWS's or Compose's, this machine's.
 
     Raises:
         UsageError: nobody knows one.
@@ -70,6 +70,8 @@ def url_of(context: Context, model: str, given: str | None = None) -> str:
         return found.rstrip("/")
     if context.environment is not None and model in context.environment.serving:
         return context.environment.serving[model].url.rstrip("/")
+    if context.project is not None and context.project.served == model:
+        return f"http://127.0.0.1:{context.project.serving_port}"
     port = Place.of(context, model).port()
     if port is not None:
         return f"http://127.0.0.1:{port}"

@@ -15,8 +15,6 @@ from mlflowctl.files import write_atomic
 if TYPE_CHECKING:
     from mlflowctl.settings import Context
 
-PORT = 8080
-
 
 @dataclass(frozen=True)
 class Place:

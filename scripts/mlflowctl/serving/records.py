@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from mlflowctl.storage.desired import RECORDS_PREFIX as PREFIX
+
 if TYPE_CHECKING:
     from mlflowctl.registry.objects import Objects
 
-PREFIX = "records/"
 PAGE = 1000
 
 

@@ -13,6 +13,7 @@ from mlflowctl.files import write_atomic
 from mlflowctl.stack import secrets
 from mlflowctl.stack.layout import Layout, StackConfig, machine_folder
 from mlflowctl.storage import write_security
+from mlflowctl.storage.desired import LEASES_PREFIX, LEDGER_PREFIX, RECORDS_PREFIX
 
 # SeaweedFS's own parts talk over these; numbers are chosen per stack. The admin's gRPC port is not
 # free to choose: its worker dials the admin's port plus this offset, whatever it is told.
@@ -45,13 +46,17 @@ def _write_identities(layout: Layout) -> None:
     write_atomic(identities_file(layout), identities(secrets.s3_keys(layout), server))
 
 
-def identities(keys: secrets.S3Keys, server: secrets.S3Keys | None = None) -> str:
+def identities(
+    keys: secrets.S3Keys, server: secrets.S3Keys | None = None, serving: secrets.S3Keys | None = None
+) -> str:
     """The file that tells the store who may enter.
 
     Args:
         keys: of the administrator.
         server: of the MLflow server, if it has its own: they open the artifact bucket and nothing else, so
             that no request to it, whatever is wrong with MLflow, reaches the ledger.
+        serving: of model servers, if they have their own. Models' code can read these: they open what a
+            gateway reads, and it writes its records alone.
     """
     found = [_identity("mlflowctl", keys, ["Admin", "Read", "Write", "List", "Tagging"])]
     if server is not None:
@@ -59,7 +64,21 @@ def identities(keys: secrets.S3Keys, server: secrets.S3Keys | None = None) -> st
         found.append(
             _identity("mlflow-server", server, [f"{one}:{defaults.ARTIFACT_BUCKET}" for one in rights])
         )
+    if serving is not None:
+        found.append(_identity("mlflow-serving", serving, _serving_rights()))
     return json.dumps({"identities": found})
+
+
+def _serving_rights() -> list[str]:
+    """Whole buckets may be listed: without that a missing object would be refused and not missing."""
+    buckets = (defaults.ARTIFACT_BUCKET, defaults.REGISTRY_BUCKET)
+    read = (LEDGER_PREFIX, LEASES_PREFIX, RECORDS_PREFIX)
+    return [
+        f"Read:{defaults.ARTIFACT_BUCKET}",
+        *(f"List:{bucket}" for bucket in buckets),
+        *(f"Read:{defaults.REGISTRY_BUCKET}/{prefix}*" for prefix in read),
+        f"Write:{defaults.REGISTRY_BUCKET}/{RECORDS_PREFIX}*",
+    ]
 
 
 def _identity(name: str, keys: secrets.S3Keys, actions: list[str]) -> dict[str, object]:

@@ -20,6 +20,7 @@ NONCURRENT_LEASE_DAYS = 7
 LEDGER_PREFIX = "ledger/"
 EVIDENCE_PREFIX = "evidence/"
 LEASES_PREFIX = "leases/"
+RECORDS_PREFIX = "records/"
 # No rule may ever expire these, in any version: they are the audit trail.
 NEVER_EXPIRED = (LEDGER_PREFIX, EVIDENCE_PREFIX)
 
