@@ -7,7 +7,6 @@ import hashlib
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -76,12 +75,11 @@ def _indexed(test: Test, before: Evidence, now: float, folder: Path) -> Evidence
     found = _read(test, before, index)
     if _rests(test, before, index, now):
         return replace(found, steps=_kept(found, before)) if test.live.sticky else found
-    began = time.monotonic()
     sums = outcomes.summed(test.live, index, test.folder, test.objects.settings, now)
     if test.live.sticky:
         found = replace(found, steps=_steps(test, _kept(found, None), sums.tallies))
     with index.saved():
-        index.note_sums(now, time.monotonic() - began)
+        index.note_sums(now, sums.seconds)
     return outcomes.added(found, sums)
 
 

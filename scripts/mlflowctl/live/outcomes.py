@@ -6,6 +6,7 @@ same sums, to the last digit.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -38,10 +39,12 @@ class Sums:
     Attributes:
         tallies: requests, errors and latency of units, by step and variant.
         metrics: the outcomes, in the order of the policy.
+        seconds: that the summing took; reading of new outcomes is not in it.
     """
 
     tallies: dict[Place, Tally] = field(default_factory=dict)
     metrics: list[MetricSums] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 @dataclass
@@ -148,9 +151,11 @@ def summed(live: Live, index: Index, folder: str, s3: S3Settings, now: float) ->
             sums.problem = f"{exc.what} {exc.next}".strip()
         sums.rows, sums.unusable = index.rows(number)
         found.metrics.append(sums)
+    began = time.monotonic()
     for part, units in enumerate(_by_request(index, found, live.sticky)):
         for number, sums in enumerate(found.metrics):
             sums.add(units, index.outcomes(number, part))
+    found.seconds = time.monotonic() - began
     return found
 
 
