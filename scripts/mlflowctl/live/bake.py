@@ -50,10 +50,15 @@ class Bake:
     cursor: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, evidence: Evidence) -> Bake:
-        """Begins where the evidence of the test ends."""
+    def of(cls, evidence: Evidence, cursor: Mapping[str, int]) -> Bake:
+        """Before any record of the new champion.
+
+        Args:
+            evidence: of the whole test.
+            cursor: gateway → a chunk from before the switch.
+        """
         before = reduce(_plus, (one.champion for one in evidence.steps), Arm())
-        return cls(before, cursor=dict(evidence.cursor))
+        return cls(before, cursor=dict(cursor))
 
     def gather(self, objects: Objects, model: str, champion: int) -> Bake:
         """With the records that are new.

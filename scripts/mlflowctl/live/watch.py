@@ -156,12 +156,19 @@ class Watch:
         )
 
     def _bake(self, test: LiveTest, book: Notebook) -> Harm:
-        if book.evidence is None:
-            book.evidence = self._gather(test, None)
-        before = book.bake or Bake.of(book.evidence)
-        book.bake = before.gather(self.desk.objects, self.model, test.challenger)
-        found, self.baked = judge_bake(before.before, book.bake.now, self.policy.live, self.policy.alpha)
+        book.bake = book.bake or self._bake_anew(test, book)
+        book.bake = book.bake.gather(self.desk.objects, self.model, test.challenger)
+        found, self.baked = judge_bake(book.bake.before, book.bake.now, self.policy.live, self.policy.alpha)
         return found
+
+    def _bake_anew(self, test: LiveTest, book: Notebook) -> Bake:
+        """The noted evidence may be older than the pass: a controller was killed before it noted the rest.
+
+        What had been read by then was written before the switch, so the new champion's records begin there.
+        """
+        noted = book.evidence
+        book.evidence = self._gather(test, noted)
+        return Bake.of(book.evidence, noted.cursor if noted else book.evidence.began)
 
     def _since(self, number: int) -> float:
         """Seconds since an entry was written, by the store's clock; this machine's may be wrong."""

@@ -6,6 +6,8 @@ import time
 
 from live_world import kill
 
+from mlflowctl.live import notebook
+
 
 def passing(world, **options):
     """Serve until the controller has passed the challenger."""
@@ -83,3 +85,18 @@ def test_a_persons_promotion_after_the_pass_is_baked(make_live):
     world.model("promote", "--reason", "a person's").expect(0)
     world.live().wait().expect(0)
     assert world.events()[-2:] == ["baking", "baked"]
+
+
+def test_what_a_killed_controller_had_not_noted_is_read_again(make_live):
+    """The pass stands in the ledger, and the notebook is still that of the beginning."""
+    world = make_live(steps="{share: 0.5, minutes: 0}", promote=True, bake=60)
+    world.once().expect(4)
+    early = world.desk.objects.get(notebook.key(world.name))
+    world.serve(3000, champion_errors=0.01)
+    world.once().expect(4)
+    assert (world.event, world.champion) == ("promoted", 2)
+    late = world.desk.objects.get(notebook.key(world.name))
+    world.desk.objects.replace(notebook.key(world.name), early.body, late.etag)
+    world.serve(400, champion_errors=0.5)
+    world.once().expect(3)
+    assert (world.event, world.champion) == ("rolled-back", 1)

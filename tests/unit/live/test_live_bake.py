@@ -83,8 +83,8 @@ def test_only_what_the_version_answered_as_champion_counts():
     assert counted([], 2) == Arm()
 
 
-def test_it_begins_where_the_test_ended_and_survives_a_restart():
+def test_it_begins_where_the_test_was_noted_last_and_survives_a_restart():
     steps = (StepTally(4, 0.1, arm(90, 3), arm(10, 1)), StepTally(6, 0.5, arm(50, 1), arm(50, 9)))
-    found = Bake.of(Evidence(1, 2, steps, {"gateway": 7}))
+    found = Bake.of(Evidence(1, 2, steps), {"gateway": 7})
     assert (found.before.errors, found.cursor) == (Counts(140, 4), {"gateway": 7})
     assert Bake.load(found.as_dict()) == found
