@@ -62,6 +62,13 @@ def become_champion(project: ComposeProject, address: str, version: int) -> None
     assert champion(project) == version
 
 
+def stage(project: ComposeProject, address: str, version: int) -> None:
+    """Register one more version as the challenger."""
+    for command in (("register", MODEL, address), ("stage", MODEL, str(version))):
+        done = project.cli("model", *command, "--reason", "test", "--yes")
+        assert done.returncode == 0, done.stderr
+
+
 def champion(project: ComposeProject) -> int | None:
     """The version in Production, as any client sees it; fails on two."""
     found = project.api("GET", f"model-versions/search?filter=name%3D%27{MODEL.replace(' ', '%20')}%27")

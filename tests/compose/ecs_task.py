@@ -49,11 +49,11 @@ class Definition:
         return urlsplit(uri).netloc
 
 
-def planned() -> dict[str, Definition]:
-    """The module's task definitions by their resource's name, from a plan of the real provider, offline."""
+def planned(module: str = MODULE) -> dict[str, Definition]:
+    """A module's task definitions by their resource's key or name, from a plan of the provider, offline."""
     return {
-        one["name"]: _definition(one["change"]["after"])
-        for one in module_setup.planned(MODULE)
+        one.get("index") or one["name"]: _definition(one["change"]["after"])
+        for one in module_setup.planned(module)
         if one["type"] == "aws_ecs_task_definition"
     }
 

@@ -34,7 +34,9 @@ def new_project(engine: Engine, project_folders: Path) -> Iterator[Callable[[str
         project = make(engine, project_folders / name, f"{name}-{os.getpid()}")
         project.set_variable("MLFLOW_IMAGE", IMAGE)
         # Not started yet, so another project might be given the same free ports.
-        for variable, port in zip(("MLFLOW_PORT", "S3_PORT"), _free_ports(taken), strict=True):
+        for variable, port in zip(
+            ("MLFLOW_PORT", "S3_PORT", "SERVING_PORT"), _free_ports(taken), strict=True
+        ):
             project.set_variable(variable, str(port))
         made.append(project)
         return project
@@ -45,9 +47,9 @@ def new_project(engine: Engine, project_folders: Path) -> Iterator[Callable[[str
 
 
 def _free_ports(taken: set[int]) -> list[int]:
-    """Two free ports that were not given out before."""
+    """Three free ports that were not given out before."""
     found: list[int] = []
-    while len(found) < 2:
+    while len(found) < 3:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

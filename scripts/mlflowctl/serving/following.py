@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlflowctl.errors import MlflowctlError, NotFoundError
+from mlflowctl.registry.ledger import quoted
 from mlflowctl.serving import traffic
 from mlflowctl.serving.traffic import Traffic
 
@@ -65,7 +66,7 @@ class Following(threading.Thread):
             except NotFoundError as exc:
                 # Not registered yet is nothing to serve. Gone later is no order to stop.
                 self.view = self.view or View()
-                self.trouble = exc.what
+                self.trouble = f"{exc.what}. Next: mlflowctl model register {quoted(self.model)} SOURCE"
             except MlflowctlError as exc:
                 self.trouble = exc.what
             except Exception as exc:

@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +87,18 @@ def prepare(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return group
+
+
+def sweep(place: Place, kept: Collection[int]) -> None:
+    """Remove what a supervisor that was killed had fetched; on a disk that stays it would pile up.
+
+    Args:
+        place: of the model.
+        kept: versions whose servers go on from these files.
+    """
+    for folder in place.models.glob("v*-*"):
+        if not any(folder.name.startswith(f"v{version}-") for version in kept):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fetch(context: Context, model: str, version: int, folder: Path) -> None:

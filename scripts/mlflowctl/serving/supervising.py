@@ -22,7 +22,7 @@ from mlflowctl.serving.gateway import Gateway
 from mlflowctl.serving.group import Group, Survivors, pid_files
 from mlflowctl.serving.idle import Idle
 from mlflowctl.serving.place import Place
-from mlflowctl.serving.preparation import Order, prepare
+from mlflowctl.serving.preparation import Order, prepare, sweep
 from mlflowctl.serving.routes import Routes
 from mlflowctl.serving.shipping import Shipping
 
@@ -94,6 +94,7 @@ class Supervisor:
 
     def run(self, each: Callable[[], None]) -> None:
         """Serve until ``stopping`` is set. ``each`` is called after every look."""
+        sweep(self.place, self.left)
         self.following.start()
         self.shipping.start()
         if self.left:
