@@ -40,7 +40,7 @@ def status(desk: Desk, model: str) -> dict[str, Any]:
     keeper = hold.look(desk.objects, model)
     told = _told(desk, model, test)
     traffic = of_state(state)
-    found: dict[str, Any] = {
+    return {
         "model": model,
         "champion": state["champion"],
         "challenger": state["challenger"],
@@ -52,18 +52,25 @@ def status(desk: Desk, model: str) -> dict[str, Any]:
         "test": _test(test),
         "controller": _keeper(keeper),
         "ramp": _ramp(desk, model, state, test, told),
+        **_seen(told),
+        "history": history(desk, model, head.number, test),
+        "remarks": _remarks(model, state, test, keeper),
+    }
+
+
+def _seen(told: dict[str, Any]) -> dict[str, Any]:
+    """What the last look saw."""
+    verdict = told.get("verdict") or {}
+    return {
         "seen_at": told.get("at"),
         "doing": told.get("reason"),
         "requests": told.get("requests") or {"champion": 0, "challenger": 0},
-        "verdict": (told.get("verdict") or {}).get("verdict"),
-        "reason": (told.get("verdict") or {}).get("reason"),
-        "mismatch": (told.get("verdict") or {}).get("mismatch"),
-        "metrics": (told.get("verdict") or {}).get("metrics") or [],
+        "verdict": verdict.get("verdict"),
+        "reason": verdict.get("reason"),
+        "mismatch": verdict.get("mismatch"),
+        "metrics": verdict.get("metrics") or [],
         "baking": told.get("baking") or [],
-        "history": history(desk, model, head.number, test),
     }
-    found["remarks"] = _remarks(model, state, test, keeper)
-    return found
 
 
 def _told(desk: Desk, model: str, test: LiveTest | None) -> dict[str, Any]:
