@@ -52,12 +52,12 @@ def demo(console: Console, data_dir: DataDirOption = None, as_json: JsonOption =
             for row in done["versions"]
         ],
     )
-    for line in _what_next(context.tracking_uri, layout):
+    for line in _what_next(context.tracking_uri, done["url"], layout):
         console.result(line)
     return done | {"tracking_uri": context.tracking_uri}
 
 
-def _what_next(uri: str, layout: Layout) -> list[str]:
+def _what_next(uri: str, served: str, layout: Layout) -> list[str]:
     """Where to look and what to try, as it can be pasted here."""
     import shutil
 
@@ -69,8 +69,10 @@ def _what_next(uri: str, layout: Layout) -> list[str]:
         "",
         f"Look at it:  {uri}/#/models",
         f'Use it:      eval "$({command} env)", then load models:/demo-digits@champion',
+        f"Ask it:      {served}/invocations   (curl -d @… as MLflow's model server wants it)",
         f"Read:        {layout.root}/demo/report-v*.html",
         f"Try next:    {command} model history demo-digits",
+        f"             {command} live status demo-digits",
         f"             {command} model status",
         f"             {command} doctor",
         f"             {command} down",

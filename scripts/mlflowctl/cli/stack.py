@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,9 @@ from mlflowctl.cli.command import (
 from mlflowctl.cli.options import layout_of, print_steps
 from mlflowctl.console import Console
 from mlflowctl.errors import FindingsError, UsageError
+
+if TYPE_CHECKING:
+    from mlflowctl.stack.layout import Layout
 
 
 def register(app: typer.Typer) -> None:
@@ -146,6 +149,8 @@ def down(
         raise UsageError(
             "--confirm goes with --volumes.", state="Nothing was stopped.", next="mlflowctl down --help"
         )
+    if not volumes or confirm == _name(layout):
+        _end_serving(console, layout)
     if volumes:
         stack_up.remove(layout, confirm=confirm)
         console.result(f"The stack in {layout.root} is stopped and its data deleted.")
@@ -157,6 +162,22 @@ def down(
         else "No stack was running; nothing to do."
     )
     return {"stopped": ran, "deleted": False, "data_dir": str(layout.root)}
+
+
+def _name(layout: Layout) -> str | None:
+    return layout.load().name if layout.exists() else None
+
+
+def _end_serving(console: Console, layout: Layout) -> None:
+    """What serves models from this folder ends first: it lives on the registry."""
+    from urllib.parse import unquote
+
+    from mlflowctl.serving.place import Place
+    from mlflowctl.serving.serve import stop
+
+    for folder in sorted((layout.root / "serving").glob("*/")):
+        if stop(Place(folder)):
+            console.progress(f"{unquote(folder.name)} is no longer served here.")
 
 
 @command("restart")

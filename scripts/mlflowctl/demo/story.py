@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mlflowctl.demo.replay import Replay, held_out
+from mlflowctl.demo.serving import gateway
 from mlflowctl.demo.training import MODEL, Trained, train
+from mlflowctl.live import controller
+from mlflowctl.live.running import Options
 from mlflowctl.registry import promotion, registering, report, rollback, staging, validation
 from mlflowctl.registry.audit import audit
 from mlflowctl.registry.desk import Desk
@@ -15,13 +20,14 @@ from mlflowctl.registry.ledger import Chained
 from mlflowctl.registry.policy import Policy
 from mlflowctl.registry.policy_file import for_model
 from mlflowctl.registry.requirements import named
-from mlflowctl.registry.verdict import Verdict
+from mlflowctl.serving.endpoints import wait_for
 from mlflowctl.settings import Context
 
 Say = Callable[[str], None]
 REASON = "mlflowctl demo"
 WAIT = 30.0
 ROWS = 12
+SERVED = 120.0  # seconds until a version must answer
 
 
 def run(context: Context, folder: Path, say: Say) -> dict[str, Any]:
@@ -45,13 +51,20 @@ def run(context: Context, folder: Path, say: Say) -> dict[str, Any]:
     reports = []
     if MODEL not in desk.registry.models() or desk.registry.champion(MODEL) is None:
         say("The first champion: judged by thresholds and checks alone")
-        reports.append(_candidate(desk, models["naive Bayes"], policy, folder, say))
-    say("A challenger: it must beat the champion beyond chance")
-    reports.append(_candidate(desk, models["logistic regression"], policy, folder, say))
-    say("A worse challenger")
-    reports.append(_candidate(desk, models["starved regression"], policy, folder, say))
-    say("Suppose the new champion misbehaves: roll back")
-    _roll_back(desk, say)
+        first = _stage(desk, models["naive Bayes"], folder)
+        reports.append(_judge(desk, first, policy, folder, say))
+        _promote(desk, policy, say)
+    port = gateway(context, MODEL)
+    say(f"It is served on http://127.0.0.1:{port}, and held-out rows are asked as fast as it answers")
+    with Replay(port, held_out(folder), folder / "outcomes.jsonl") as replay:
+        play = Play(desk, policy, folder, replay, port, say)
+        say("A challenger: it must beat the champion beyond chance, on the holdout and on live traffic")
+        reports.append(play.good(models["logistic regression"]))
+        say("A worse challenger meets live traffic")
+        reports.append(play.bad(models["starved regression"]))
+        say("Suppose the new champion misbehaves: roll back")
+        play.roll_back()
+    _told(replay, say)
     checked = audit(desk, MODEL)
     say(f"Audit: {checked.entries} ledger entries, {len(checked.findings)} findings")
     return {
@@ -60,30 +73,99 @@ def run(context: Context, folder: Path, say: Say) -> dict[str, Any]:
         "history": report.history(desk, MODEL, 12),
         "reports": [str(path) for path in reports],
         "findings": [one.as_dict() for one in checked.findings],
+        "requests": {"total": replay.total, "failed": replay.failed, "by_version": dict(replay.answers)},
+        "url": f"http://127.0.0.1:{port}",
     }
 
 
-def _candidate(desk: Desk, trained: Trained, policy: Policy, folder: Path, say: Say) -> Path:
-    """Register, stage, validate; promote what passed, archive what did not. Returns the report's path."""
+@dataclass
+class Play:
+    """The scenes that are played under live traffic."""
+
+    desk: Desk
+    policy: Policy
+    folder: Path
+    replay: Replay
+    port: int
+    say: Say
+
+    def good(self, trained: Trained) -> Path:
+        """Staged, ramped up, passed, validated, promoted; the gateway follows. Returns the report's path."""
+        version = _stage(self.desk, trained, self.folder)
+        self._live(version)
+        path = _judge(self.desk, version, self.policy, self.folder, self.say)
+        _promote(self.desk, self.policy, self.say)
+        self._answers(version)
+        self._control(f"v{version} as champion")
+        return path
+
+    def bad(self, trained: Trained) -> Path:
+        """Staged, and taken out by itself; its validation says the same, so it is archived."""
+        version = _stage(self.desk, trained, self.folder)
+        self._live(version)
+        path = _judge(self.desk, version, self.policy, self.folder, self.say)
+        put_away = staging.plan_archive(self.desk, MODEL, version)
+        assert put_away is not None
+        staging.execute(self.desk, put_away, REASON, wait=WAIT)
+        self.say(f"  v{version} is refused and archived; the champion serves on")
+        return path
+
+    def roll_back(self) -> None:
+        """To the champion before, while clients ask."""
+        move = rollback.plan(self.desk, MODEL, None)
+        if isinstance(move, rollback.NothingToDo):
+            self.say(f"  nothing to do: {move.why}")
+            return
+        for line in rollback.check_target(self.desk, move, load=True, accept_unloadable=False):
+            self.say(f"  {line}")
+        done = rollback.execute(self.desk, move, REASON, wait=WAIT)
+        assert isinstance(done, Chained)
+        self.say(f"  v{move.champion} → v{move.version}")
+        self._answers(move.version)
+
+    def _live(self, version: int) -> None:
+        """The challenger's live test, when it answers."""
+        url = f"http://127.0.0.1:{self.port}"
+        wait_for(self.desk, MODEL, url, seconds=SERVED, progress=lambda _: None)
+        self._control(f"v{version} live")
+
+    def _control(self, what: str) -> None:
+        """Let the controller of live tests do its work until it ends."""
+        began = self.replay.total
+        options = Options(interval=0.5, gateway=f"http://127.0.0.1:{self.port}")
+        ended = controller.run(self.desk, MODEL, self.policy, options, lambda _: None)
+        asked = self.replay.total - began
+        self.say(f"  {what}: {ended.final} after {asked} requests: {ended.reason}")
+
+    def _answers(self, version: int) -> None:
+        seconds = self.replay.first(version, within=SERVED)
+        self.say(f"  v{version} answers clients after {seconds:.1f} s")
+
+
+def _told(replay: Replay, say: Say) -> None:
+    shares = ", ".join(f"v{version} {count}" for version, count in sorted(replay.answers.items()))
+    say(f"{replay.total} requests, {replay.failed} failed; answered by {shares}")
+
+
+def _stage(desk: Desk, trained: Trained, folder: Path) -> int:
+    """Register and stage; whatever an interrupted demo left in Staging goes."""
     plan = registering.plan(desk, MODEL, trained.source, None, folder / "promotion.yaml")
     version = registering.execute(desk, plan, REASON, wait=WAIT).version
     desk.registry.tag(MODEL, version.version, "algorithm", trained.kind)
-    left = desk.registry.challenger(MODEL)  # of a demo that was interrupted
+    left = desk.registry.challenger(MODEL)
     move = staging.plan_stage(desk, MODEL, version.version, left.version if left else None)
     assert move is not None
     staging.execute(desk, move, REASON, wait=WAIT)
-    staged = desk.registry.version(MODEL, version.version)
+    return version.version
+
+
+def _judge(desk: Desk, version: int, policy: Policy, folder: Path, say: Say) -> Path:
+    """Gates and checks on the holdout. Returns the report's path."""
+    staged = desk.registry.version(MODEL, version)
     done = validation.validate(desk, staged, policy, REASON, lambda _: None)
-    path = folder / f"report-v{version.version}.html"
+    path = folder / f"report-v{version}.html"
     validation.write_report(path, done.report)
-    say(f"  v{version.version} ({trained.kind}): {done.evidence.verdict}   {path}")
-    if done.evidence.verdict is Verdict.PASS:
-        _promote(desk, policy, say)
-    else:
-        put_away = staging.plan_archive(desk, MODEL, version.version)
-        assert put_away is not None
-        staging.execute(desk, put_away, REASON, wait=WAIT)
-        say(f"  v{version.version} is refused and archived; the champion serves on")
+    say(f"  v{version} ({staged.tags.get('algorithm', '')}): {done.evidence.verdict}   {path}")
     return path
 
 
@@ -91,18 +173,6 @@ def _promote(desk: Desk, policy: Policy, say: Say) -> None:
     plan = promotion.make_plan(desk, MODEL, policy)
     promotion.execute(desk, plan, REASON, wait=WAIT)
     say(f"  promoted: {named(plan.move.champion)} → v{plan.move.version}")
-
-
-def _roll_back(desk: Desk, say: Say) -> None:
-    move = rollback.plan(desk, MODEL, None)
-    if isinstance(move, rollback.NothingToDo):
-        say(f"  nothing to do: {move.why}")
-        return
-    for line in rollback.check_target(desk, move, load=True, accept_unloadable=False):
-        say(f"  {line}")
-    done = rollback.execute(desk, move, REASON, wait=WAIT)
-    assert isinstance(done, Chained)
-    say(f"  v{move.champion} → v{move.version}")
 
 
 def _table(desk: Desk) -> list[dict[str, Any]]:

@@ -31,6 +31,22 @@ models:
       # Must not be worse by more than 0.02 on the digit that it knows least.
       - {name: balanced_accuracy, role: guardrail, margin: 0.02}
     checks: {latency_ratio: 5, memory_ratio: 2}
+    live:
+      # Minutes so short are for a demo; docs/live.md says what real traffic wants.
+      steps: [{share: 0.2, minutes: 0.05}, {share: 0.5, minutes: 0.05}]
+      minimum: 200
+      bake_minutes: 0.1
+      metrics:
+        - {name: error rate, source: errors, role: guardrail, margin: 0.05}
+        - name: right answers
+          source: outcomes
+          data: outcomes.jsonl
+          direction: higher
+          role: guardrail
+          margin: 0.1
+          bounds: [0, 1]
+          window_minutes: 0.02
+          missing: skip
 """
 
 
