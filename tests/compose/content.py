@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+
+import requests
 
 from tests.compose.projects import ComposeProject
 from tests.stack.conftest import clean_environment
 
 MODEL = "tiny model"
+BODY = json.dumps({"inputs": [[0.0, 1.0]]}).encode()  # a question that it answers
 POLICY = f"""
 version: 1
 models:
@@ -87,3 +92,16 @@ def sql(project: ComposeProject, statement: str) -> str:
     )
     done = project.compose("exec", "-T", "postgres", "sh", "-c", command, "sh", statement)
     return done.stdout.strip()
+
+
+def until(true: Callable[[], object], within: float = 60.0) -> None:
+    """Wait until something holds; what it raises meanwhile says only that it does not yet."""
+    began, why = time.monotonic(), ""
+    while True:
+        try:
+            if true():
+                return
+        except (requests.RequestException, AssertionError, RuntimeError) as exc:
+            why = str(exc)
+        assert time.monotonic() - began < within, f"not within {within} s {why}"
+        time.sleep(0.2)

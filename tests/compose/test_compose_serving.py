@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -17,18 +17,17 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from mlflowctl import defaults
 from mlflowctl.registry.objects import Objects
 from mlflowctl.serving import records
 from mlflowctl.storage.settings import S3Settings
 from tests.compose import content
-from tests.compose.content import MODEL
+from tests.compose.content import BODY, MODEL, until
 from tests.compose.projects import ComposeProject
 from tests.stack.serving.load import JSON, Load
 
-BODY = json.dumps({"inputs": [[0.0, 1.0]]}).encode()
 FOLDER = "/serving/serving/tiny%20model"
 PROFILE = ("--profile", "serving")
-READER = "mlflowctl-serving"
 
 
 class Served:
@@ -78,18 +77,6 @@ class Served:
         return boto3.client(
             "s3", endpoint_url=self.project.s3, region_name="us-east-1", config=settings, **self.keys()
         )
-
-
-def until(true: Callable[[], object], within: float = 60.0) -> None:
-    began = time.monotonic()
-    while True:
-        try:
-            if true():
-                return
-        except (requests.RequestException, AssertionError, RuntimeError):
-            pass
-        assert time.monotonic() - began < within, f"not within {within} s"
-        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +146,7 @@ def test_its_keys_read_models_and_ledger_and_write_records_alone(served: Served)
 
 
 def test_its_login_is_a_readers(served: Served):
-    login = (READER, served.project.secret("mlflow-serving.password"))
+    login = (defaults.SERVING_USERNAME, served.project.secret("mlflow-serving.password"))
     search = "/api/2.0/mlflow/registered-models/search?max_results=1"
     assert served.project.request("GET", search, login=login)[0] == 200
     make = "/api/2.0/mlflow/experiments/create"
