@@ -51,8 +51,10 @@ Commands:
   restore     Put a set back into a stack.
   upgrade     Bring a running stack to the installed release.
   demo        Take real models through the lifecycle, on a stack of its own.
+  serve       Serve a model: the champion, and the challenger for its share.
   backup      Copy the database and every object into a set.
   model       The lifecycle of models, from registration to rollback.
+  live        Live tests: the challenger on real requests, watched.
   policy      What a model version must show before it may serve.
   user        Who may log in, and what each may do.
   compose     What Docker Compose needs before its first start.
@@ -80,6 +82,8 @@ Commands:
   apply      Carry out a saved plan.
   promote    Make the validated challenger the champion.
   rollback   Go back to the last good champion.
+  traffic    Show or set the challenger's share of the live requests.
+  serving    Show what really answers against what the registry says.
   archive    Put a version away that is neither needed nor champion.
   retire     Take a model out of service: its champion is archived.
   freeze     Stop promotions of a model until unfreeze.
@@ -138,6 +142,9 @@ Options:
   --reason TEXT              Why; stands in the ledger.
   --lease-wait SECONDS       How long to wait for another command on this
                              model.  [default: 10.0; x>=0]
+  --wait SECONDS             Then wait until the gateway
+                             (MLFLOWCTL_SERVING_URL, or this machine's)
+                             answers like that.  [default: 0.0; x>=0]
   --context NAME             The platform to work on, e.g. local.
   --data-dir DIR             The embedded stack in this folder.
   --dry-run                  Print the plan and change nothing.
@@ -156,7 +163,7 @@ SHARED = (
 # These change what serves, or remove or replace something. Retiring wants the model's name instead.
 ASKING = {
     "bootstrap", "model stage", "model apply", "model promote", "model rollback", "model archive",
-    "model reconcile", "upgrade", "cloud apply", "cloud restore", "user remove",
+    "model reconcile", "model traffic", "live run", "upgrade", "cloud apply", "cloud restore", "user remove",
 }  # fmt: skip
 # Arguments of wrong usage: the command that they name, what is said.
 WRONG = {

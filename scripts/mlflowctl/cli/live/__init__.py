@@ -11,7 +11,7 @@ from mlflowctl.cli.live import intake, look, report, run
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
     group = typer.Typer(
-        help="Live tests: ramp a challenger up, watch it, abort or promote it.",
+        help="Live tests: the challenger on real requests, watched.",
         epilog=EXIT_CODES,
         no_args_is_help=True,
         rich_markup_mode=None,
