@@ -124,7 +124,8 @@ class Controller:
             except UnavailableError as exc:
                 if self.options.once:
                     raise
-                self._say(f"trouble: {exc.what} The traffic stays as it is; the next look tries again.")
+                text = f"trouble: {exc.what} The traffic stays as it is; the next look tries again."
+                self._say(text, waiting=True)
                 return None
         raise self._interrupted()
 

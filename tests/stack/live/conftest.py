@@ -64,8 +64,10 @@ def live_source(stack) -> str:
 
 
 @pytest.fixture
-def make_live(stack, live_runner, live_source, tmp_path) -> Callable[..., LiveWorld]:
+def make_live(stack, live_runner, live_source, tmp_path) -> Iterator[Callable[..., LiveWorld]]:
     """Make a model with a champion (v1) and a validated challenger (v2), and a policy with a ramp."""
+
+    made: list[LiveWorld] = []
 
     def make(**policy: object) -> LiveWorld:
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
@@ -77,6 +79,9 @@ def make_live(stack, live_runner, live_source, tmp_path) -> Callable[..., LiveWo
         world.write_live(**policy)
         world.promote(*world.versions(1))
         world.challenged()
+        made.append(world)
         return world
 
-    return make
+    yield make
+    for one in made:
+        one.end()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
 from promotion_commands import Done, Started
 from promotion_world import World
 
@@ -32,6 +33,7 @@ class LiveWorld(World):
 
     gateway: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex[:8]}")
     sequence: int = 0
+    running: list[Started] = field(default_factory=list)
 
     def write_live(
         self, steps: str = QUICK, minimum: int = 100, metrics: str = ERRORS, bake: float = 0.05, **more: Any
@@ -76,6 +78,18 @@ class LiveWorld(World):
         assert records.write_chunk(self.desk.objects, self.name, self.gateway, self.sequence, rows)
 
     # Commands
+
+    def start(self, *arguments: str, **how: Any) -> Started:
+        begun = super().start(*arguments, **how)
+        self.running.append(begun)
+        return begun
+
+    def end(self) -> None:
+        """Kill what a test that failed has left."""
+        children = {one.pid for one in psutil.Process(self.runner.process.pid).children()}
+        for one in self.running:
+            if one.pid in children:
+                kill(one)
 
     def live(self, *more: str, **how: Any) -> Started:
         """``mlflowctl live run`` in the background."""
