@@ -34,6 +34,7 @@ bench: .venv/.installed ## side by side with stock MLflow; writes docs/benchmark
 	$(BIN)/python -m tests.benchmarks.promotions --out docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks.login --out docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks.live_verdict --out docs/benchmarks.md
+	$(BIN)/python -m tests.benchmarks.gateway --out docs/benchmarks.md
 
 docs: .venv/.installed ## the command reference, from the commands themselves
 	$(BIN)/python docs/generate.py

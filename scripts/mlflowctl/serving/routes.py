@@ -18,7 +18,9 @@ ATTEMPTS = (
     3  # a request whose server dies is given to another one; not more, or one request could end them all
 )
 INTERVAL = "50ms"
-BODY_LIMIT = 64 << 20  # bytes of a request that are kept for its repetition
+BODY_LIMIT = (
+    256 << 10
+)  # bytes that are kept for a repetition, and set aside for every request: 64 MB cost 5 ms
 SERVICE = re.compile(r"s(\d+)-(champion|challenger)-v(\d+)(?:@file)?")
 
 
