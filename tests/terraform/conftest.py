@@ -13,6 +13,7 @@ from tests.terraform.emulator import Emulator, emulator
 TIMEOUT = 900  # one test may wait for a whole apply
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give every test here the long timeout, and one worker per file: each file starts its own Terraform.
 
