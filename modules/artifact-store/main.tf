@@ -169,6 +169,28 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
+  # What gateways recorded of live requests; the evidence that was made of it stays.
+  dynamic "rule" {
+    for_each = each.key == "registry" ? ["records/"] : []
+
+    content {
+      id     = "expire-records"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value
+      }
+
+      expiration {
+        days = 90
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = 7
+      }
+    }
+  }
+
   dynamic "rule" {
     for_each = each.key == "artifacts" && var.artifact_tiering != null ? [var.artifact_tiering] : []
 

@@ -78,15 +78,15 @@ run "plain_http_is_refused" {
 run "ledger_and_evidence_never_expire" {
   assert {
     condition = [for rule in aws_s3_bucket_lifecycle_configuration.this["registry"].rule : rule.filter[0].prefix if length(rule.noncurrent_version_expiration) > 0] == [
-      "leases/"
+      "leases/", "records/"
     ]
-    error_message = "In the registry only old leases expire."
+    error_message = "In the registry only old leases and records expire."
   }
   assert {
     condition = alltrue(flatten([
-      for one in aws_s3_bucket_lifecycle_configuration.this : [for rule in one.rule : length(rule.expiration) == 0 && length(rule.transition) == 0]
+      for one in aws_s3_bucket_lifecycle_configuration.this : [for rule in one.rule : (length(rule.expiration) == 0 || rule.filter[0].prefix == "records/") && length(rule.transition) == 0]
     ]))
-    error_message = "No current object expires or moves."
+    error_message = "No current object but a record expires or moves."
   }
   assert {
     condition     = aws_s3_bucket.this["registry"].object_lock_enabled && !aws_s3_bucket.this["artifacts"].object_lock_enabled
@@ -99,7 +99,7 @@ run "tiering_concerns_artifacts_only" {
     artifact_tiering = { storage_class = "INTELLIGENT_TIERING", after_days = 0 }
   }
   assert {
-    condition     = length(aws_s3_bucket_lifecycle_configuration.this["artifacts"].rule) == 3 && length(aws_s3_bucket_lifecycle_configuration.this["registry"].rule) == 2
+    condition     = length(aws_s3_bucket_lifecycle_configuration.this["artifacts"].rule) == 3 && length(aws_s3_bucket_lifecycle_configuration.this["registry"].rule) == 3
     error_message = "Only artifacts move."
   }
   assert {

@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 from mlflowctl.storage.desired import RECORDS_PREFIX as PREFIX
 
+from mlflowctl.storage.desired import RECORDS_PREFIX
+
 if TYPE_CHECKING:
     from mlflowctl.registry.objects import Objects
 
@@ -47,7 +49,7 @@ class Record:
 
 def prefix(model: str) -> str:
     """The folder of a model's records."""
-    return f"{PREFIX}{quote(model, safe='')}/"
+    return f"{RECORDS_PREFIX}{quote(model, safe='')}/"
 
 
 def key(model: str, gateway: str, sequence: int) -> str:

@@ -16,10 +16,14 @@ ABORT_MULTIPART_DAYS = 7
 NONCURRENT_ARTIFACT_DAYS = 30
 # Leases are rewritten every few seconds while they are held; their history has no value beyond a review.
 NONCURRENT_LEASE_DAYS = 7
+# What gateways recorded of live requests: a test is over in weeks, and its evidence stands elsewhere.
+RECORD_DAYS = 90
+NONCURRENT_RECORD_DAYS = 7
 
 LEDGER_PREFIX = "ledger/"
 EVIDENCE_PREFIX = "evidence/"
 LEASES_PREFIX = "leases/"
+RECORDS_PREFIX = "records/"
 RECORDS_PREFIX = "records/"
 # No rule may ever expire these, in any version: they are the audit trail.
 NEVER_EXPIRED = (LEDGER_PREFIX, EVIDENCE_PREFIX)
@@ -49,7 +53,12 @@ def lifecycle_rules(role: Role) -> list[dict[str, Any]]:
     """The complete lifecycle rules of a bucket; a rule beyond these is drift."""
     if role == "artifacts":
         return [_abort_multipart(), _expire_noncurrent("artifacts", "", NONCURRENT_ARTIFACT_DAYS)]
-    return [_abort_multipart(), _expire_noncurrent("leases", LEASES_PREFIX, NONCURRENT_LEASE_DAYS)]
+    records = {
+        **_expire_noncurrent("records", RECORDS_PREFIX, NONCURRENT_RECORD_DAYS),
+        "ID": "expire-records",
+        "Expiration": {"Days": RECORD_DAYS},
+    }
+    return [_abort_multipart(), _expire_noncurrent("leases", LEASES_PREFIX, NONCURRENT_LEASE_DAYS), records]
 
 
 def bucket_arn(bucket: str, region: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlflowctl.storage.desired import NEVER_EXPIRED
+from mlflowctl.storage.desired import NEVER_EXPIRED, RECORDS_PREFIX
 from mlflowctl.storage.settings import Role
 
 Rule = dict[str, Any]
@@ -24,8 +24,10 @@ def canonical(rule: Rule) -> str:
 
 
 def destroys_what_must_stay(rule: Rule, role: Role) -> bool:
-    """True if the rule expires current objects, or any version of ledger and evidence."""
+    """True if the rule expires current objects other than records, or any version of ledger and evidence."""
     if rule.get("Status") != "Enabled":
+        return False
+    if role == "registry" and _prefix(rule).startswith(RECORDS_PREFIX):
         return False
     if {"Days", "Date"} & set(rule.get("Expiration", {})):
         return True

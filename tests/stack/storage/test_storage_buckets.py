@@ -56,6 +56,7 @@ def test_what_was_planned_is_what_the_store_has(settings, s3):
     assert {(rule["ID"], rule["Filter"]["Prefix"]) for rule in rules} == {
         ("abort-incomplete-multipart-uploads", ""),
         ("expire-noncurrent-leases", "leases/"),
+        ("expire-records", "records/"),
     }
 
 
