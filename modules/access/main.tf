@@ -45,7 +45,7 @@ locals {
         Sid      = "ReadRegistry"
         Effect   = "Allow"
         Action   = ["s3:GetObject", "s3:GetObjectVersion"]
-        Resource = [for prefix in ["ledger", "leases", "evidence", "records"] : "${local.registry}/${prefix}/*"]
+        Resource = [for prefix in ["ledger", "leases", "evidence", "records", "outcomes"] : "${local.registry}/${prefix}/*"]
       },
     ],
     [for arn in var.direct_artifacts ? [local.artifacts] : [] : {
@@ -103,7 +103,7 @@ locals {
         Sid       = "AppendToLedgerAndEvidence"
         Effect    = "Allow"
         Action    = ["s3:PutObject"]
-        Resource  = ["${local.registry}/ledger/*", "${local.registry}/evidence/*"]
+        Resource  = ["${local.registry}/ledger/*", "${local.registry}/evidence/*", "${local.registry}/outcomes/*"]
         Condition = { Null = { "s3:if-none-match" = "false" } }
       },
       {

@@ -153,6 +153,10 @@ ROLE_TABLE: list[tuple[str, str, str, dict[str, str], set[str]]] = [
     # What gateways recorded is read; it is written by the model servers alone.
     ("proxied", "s3:GetObject", f"{REGISTRY}/records/m/g/000000000001.jsonl.gz", {}, EVERYBODY),
     ("proxied", "s3:PutObject", f"{REGISTRY}/records/m/g/000000000001.jsonl.gz", ABSENT, set()),
+    # Outcomes decide about promotions: whoever promotes may report them, and nobody overwrites one.
+    ("proxied", "s3:GetObject", f"{REGISTRY}/outcomes/m/1.jsonl", {}, EVERYBODY),
+    ("proxied", "s3:PutObject", f"{REGISTRY}/outcomes/m/1.jsonl", ABSENT, {"promoter"}),
+    ("proxied", "s3:PutObject", f"{REGISTRY}/outcomes/m/1.jsonl", {}, set()),
     # Whoever promotes gives a challenger its share: the weights of one rule, no more.
     ("proxied", "elasticloadbalancing:ModifyRule", RULE, {}, {"promoter"}),
     ("proxied", "elasticloadbalancing:ModifyRule", RULE.replace("fraud", "churn"), {}, set()),
