@@ -24,7 +24,6 @@ LEDGER_PREFIX = "ledger/"
 EVIDENCE_PREFIX = "evidence/"
 LEASES_PREFIX = "leases/"
 RECORDS_PREFIX = "records/"
-RECORDS_PREFIX = "records/"
 # No rule may ever expire these, in any version: they are the audit trail.
 NEVER_EXPIRED = (LEDGER_PREFIX, EVIDENCE_PREFIX)
 
