@@ -14,10 +14,12 @@ import pytest
 from tests.unit import reference
 
 from mlflowctl.cli.main import app
-from mlflowctl.compose import init, secrets
+from mlflowctl.compose import init, secrets, upgrade
 from mlflowctl.compose import project as projects
+from mlflowctl.compose.engine import Container
 from mlflowctl.errors import UsageError
 from mlflowctl.plan import Action, pending
+from mlflowctl.settings import Context
 
 OPTIONS = init.InitOptions(auto_ports=True)
 
@@ -164,6 +166,17 @@ def test_a_project_of_before_model_serving_gets_what_it_lacks_and_keeps_the_rest
     changed = {name for name in secrets.NAMES if now[name] != before[name]}
     assert changed == {"mlflow-serving.password", "s3-serving.ini", "s3-identities.json"}
     assert json.loads(now["s3-identities.json"])["identities"][:2] == old
+
+
+def test_an_upgrade_names_the_secrets_that_a_release_adds(folder, monkeypatch):
+    run()
+    (folder / "secrets" / "s3-serving.ini").unlink()
+    project = upgrade.ComposeProject(Context("compose", "a test", "http://127.0.0.1:1"), found(), "backups")
+    server = Container("mlflow", "running", "healthy", "Up", 0, "mlflowctl:older")
+    monkeypatch.setattr(project.compose, "containers", lambda: {"mlflow": server})
+    with pytest.raises(UsageError, match=r"lacks secrets of this release: s3-serving\.ini") as no:
+        project.check()
+    assert "mlflowctl compose init" in no.value.next
 
 
 def test_model_servers_keys_write_records_and_nothing_else(folder):
