@@ -144,7 +144,7 @@ Options:
                              model.  [default: 10.0; x>=0]
   --wait SECONDS             Then wait until the gateway
                              (MLFLOWCTL_SERVING_URL, or this machine's)
-                             answers like that.  [default: 0.0; x>=0]
+                             answers like that.  [default: 0.0]
   --context NAME             The platform to work on, e.g. local.
   --data-dir DIR             The embedded stack in this folder.
   --dry-run                  Print the plan and change nothing.

@@ -23,6 +23,7 @@ from mlflowctl.registry.port import DIGEST_TAG, EVIDENCE_TAG, VALIDATION_STATUS,
 from mlflowctl.registry.requirements import (
     refuse_drift,
     refuse_frozen,
+    refuse_harmful,
     refuse_tampered,
     refuse_unfinished,
     refuse_unproven,
@@ -108,6 +109,7 @@ def make_plan(desk: Desk, model: str, policy: Policy, *, override: bool = False)
     candidate, unrecorded = _candidate(desk, challenger, state)
     if not override:
         refuse_unproven(model, challenger, champion, candidate, policy)
+        refuse_harmful(model, challenger, champion, state)
     refuse_tampered(desk, challenger, candidate.get("digest"))
     more = {
         "policy": policy.digest,

@@ -101,6 +101,23 @@ def refuse_unproven(
     _approved(model, challenger.version, candidate, policy)
 
 
+def refuse_harmful(model: str, challenger: Version, champion: Version | None, state: dict[str, Any]) -> None:
+    """Refuse what real requests showed to be worse than this very champion, whatever the holdout said."""
+    live = state["live"]
+    now = champion.version if champion else None
+    if (
+        not live
+        or live["event"] != "aborted"
+        or (live["champion"], live["challenger"]) != (now, challenger.version)
+    ):
+        return
+    raise GateFailedError(
+        f"Version {challenger.version} of model {model!r} was taken out of its live test: {live['reason']}",
+        state="Nothing was changed.",
+        next=f"mlflowctl live status {quoted(model)}; to test it anew: live run {quoted(model)} --again",
+    )
+
+
 def _approved(model: str, version: int, candidate: dict[str, Any], policy: Policy) -> None:
     proposer = (candidate.get("proposer") or candidate["validator"])["name"]
     names = [one["name"] for one in candidate["approvals"] if one["name"] != proposer]

@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from mlflowctl.storage.desired import RECORDS_PREFIX as PREFIX
-
 from mlflowctl.storage.desired import RECORDS_PREFIX
 
 if TYPE_CHECKING:

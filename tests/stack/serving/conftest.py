@@ -51,6 +51,8 @@ models:
     holdout: {{data: holdout.csv, target: target}}
     metrics:
       - {{name: roc_auc, direction: higher, role: primary, rule: superior}}
+    live:
+      steps: [{{share: 0.1, minutes: 600}}]
 """
 BODY = json.dumps({"inputs": ["x"]}).encode()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 
 import psutil
@@ -11,6 +12,7 @@ import pytest
 
 from mlflowctl.registry.desk import Desk
 from mlflowctl.serving import records
+from tests.stack.conftest import COMMAND, clean_environment
 from tests.stack.serving.conftest import BODY, Served
 from tests.stack.serving.load import Load
 
@@ -33,8 +35,7 @@ def test_stage_ramp_kill_promote_rollback_without_a_failed_request(make_served, 
         seconds, loading = _rollback(one, load)
         one.stage(3, "three")
         one.model("serving", "--wait", "60")
-        one.model("traffic", "--challenger", "10%", "--yes")
-        one.until(lambda: load.versions()["3"] > 10)
+        _kill_controller(one, load)
         one.model("traffic", "--challenger", "0", "--yes")  # the abort
         aborted = one.until(lambda: one.state["share"] == 0)
         while load.total < REQUESTS:
@@ -83,6 +84,18 @@ def _kill_supervisor(one: Served, load: Load) -> None:
     one.until(lambda: load.total > before + 300)
     one.serve()
     one.until(lambda: all(server["state"] == "ready" for server in one.state["servers"]))
+
+
+def _kill_controller(one: Served, load: Load) -> None:
+    """A live test begins; its controller dies; the share stays as it is."""
+    arguments = ["live", "run", one.name, "--policy", str(one.folder / "promotion.yaml"), "--yes"]
+    environment = clean_environment(MLFLOWCTL_DATA_DIR=str(one.stack.layout.root))
+    with subprocess.Popen([*COMMAND, *arguments], env=environment, stderr=subprocess.DEVNULL) as controller:
+        one.until(lambda: one.state["share"] == 0.1)
+        controller.kill()
+    before = load.versions()
+    one.until(lambda: load.versions()["3"] > before["3"] + 10)
+    assert one.state["share"] == 0.1
 
 
 def _rollback(one: Served, load: Load) -> tuple[float, float]:

@@ -30,12 +30,25 @@ LeaseWaitOption = Annotated[
         "--lease-wait", metavar="SECONDS", min=0, help="How long to wait for another command on this model."
     ),
 ]
+
+
+def seconds(text: str | float) -> float:
+    """``120`` or ``120s``."""
+    try:
+        found = float(str(text).strip().removesuffix("s"))
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < float("inf"):
+        raise typer.BadParameter(f"{text!r} is no number of seconds.")
+    return found
+
+
 WaitOption = Annotated[
     float,
     typer.Option(
         "--wait",
         metavar="SECONDS",
-        min=0,
+        parser=seconds,
         help="Then wait until the gateway (MLFLOWCTL_SERVING_URL, or this machine's) answers like that.",
     ),
 ]

@@ -16,7 +16,7 @@ from mlflowctl.cli.command import (
     command,
     confirm,
 )
-from mlflowctl.cli.model.common import ModelArgument, ReasonOption, desk_for, desk_to_change
+from mlflowctl.cli.model.common import ModelArgument, ReasonOption, desk_for, desk_to_change, seconds
 from mlflowctl.cli.options import print_steps
 from mlflowctl.console import Console
 from mlflowctl.errors import UsageError
@@ -34,7 +34,13 @@ def serving(
     console: Console,
     name: ModelArgument,
     wait: Annotated[
-        float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait until all is equal.")
+        float,
+        typer.Option(
+            "--wait",
+            metavar="SECONDS",
+            parser=seconds,
+            help="How long to wait until all is equal: 120, 120s.",
+        ),
     ] = 0.0,
     url: UrlOption = None,
     context: ContextOption = None,
