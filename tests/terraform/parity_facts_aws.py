@@ -128,7 +128,7 @@ def _refuses_plain_http(role: str) -> bool:
 
 def _rule(planned: dict[str, Any]) -> Settings:
     """A lifecycle rule; what it says beyond our own rules is kept, so that it shows as a difference."""
-    known = {"id", "status", "filter", "prefix", "abort_incomplete_multipart_upload"}
+    known = {"id", "status", "filter", "prefix", "abort_incomplete_multipart_upload", "expiration"}
     rule = {
         "ID": planned["id"],
         "Status": planned["status"],
@@ -136,6 +136,8 @@ def _rule(planned: dict[str, Any]) -> Settings:
     }
     for abort in planned["abort_incomplete_multipart_upload"]:
         rule["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": abort["days_after_initiation"]}
+    for current in planned["expiration"]:
+        rule["Expiration"] = {"Days": current["days"]}
     for noncurrent in planned["noncurrent_version_expiration"]:
         rule["NoncurrentVersionExpiration"] = {"NoncurrentDays": noncurrent["noncurrent_days"]}
     others = planned.keys() - known - {"noncurrent_version_expiration"}
