@@ -21,7 +21,7 @@ class Load:
         clients: at once.
         pause: seconds between a client's answer and its next request.
         answers: by (status, version).
-        failures: (when, what) of each request that was not answered with 200; when by ``time.time``.
+        failures: (began, ended, what) of each request that was not answered with 200, by ``time.time``.
         slowest: seconds.
     """
 
@@ -30,7 +30,7 @@ class Load:
     clients: int = 4
     pause: float = 0.0
     answers: Counter[tuple[int, str]] = field(default_factory=Counter)
-    failures: list[tuple[float, str]] = field(default_factory=list)
+    failures: list[tuple[float, float, str]] = field(default_factory=list)
     slowest: float = 0.0
     first: dict[str, float] = field(default_factory=dict)
 
@@ -51,7 +51,13 @@ class Load:
 
     @property
     def total(self) -> int:
-        return sum(self.answers.values()) + sum(1 for _, what in self.failures if not what.startswith("HTTP"))
+        return sum(self.answers.values()) + sum(
+            1 for *_, what in self.failures if not what.startswith("HTTP")
+        )
+
+    def failed(self, kills: list[float]) -> list[tuple[float, float, str]]:
+        """The failures other than of requests that were under way when a server was killed."""
+        return [one for one in self.failures if not any(one[0] <= kill <= one[1] for kill in kills)]
 
     def versions(self) -> Counter[str]:
         """Answers with status 200 by version."""
@@ -74,11 +80,11 @@ class Load:
             except (OSError, http.client.HTTPException) as exc:
                 connection.close()
                 with self.turn:
-                    self.failures.append((began, f"{type(exc).__name__}: {exc}"))
+                    self.failures.append((began, time.time(), f"{type(exc).__name__}: {exc}"))
                 continue
             with self.turn:
                 self.answers[status, version] += 1
                 self.first.setdefault(version, time.time())
                 self.slowest = max(self.slowest, time.time() - began)
                 if status != 200:
-                    self.failures.append((began, f"HTTP {status} from v{version}"))
+                    self.failures.append((began, time.time(), f"HTTP {status} from v{version}"))
