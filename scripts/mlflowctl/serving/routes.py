@@ -14,9 +14,9 @@ from typing import Any
 WHOLE = 10_000  # shares are told to the gateway in hundredths of a percent
 FORCED = "X-Model-Variant"  # a tester's header; what it chooses is no evidence
 COOKIE = "mlflowctl_variant"
-ATTEMPTS = (
-    3  # a request whose server dies is given to another one; not more, or one request could end them all
-)
+# A request whose server dies is given to another one. With three, what waited at a dead challenger with half the
+# share was sent back there too often; with many more, one request could end all servers.
+ATTEMPTS = 5
 INTERVAL = "50ms"
 BODY_LIMIT = (
     256 << 10
