@@ -14,8 +14,8 @@ from typing import Any
 WHOLE = 10_000  # shares are told to the gateway in hundredths of a percent
 FORCED = "X-Model-Variant"  # a tester's header; what it chooses is no evidence
 COOKIE = "mlflowctl_variant"
-# A request whose server dies is given to another one. With three, what waited at a dead challenger with half the
-# share was sent back there too often; with many more, one request could end all servers.
+# A request whose server dies is given to another one. With three, what waited at a dead challenger with half
+# the share was sent back there too often; with many more, one request could end all servers.
 ATTEMPTS = 5
 INTERVAL = "50ms"
 BODY_LIMIT = (
