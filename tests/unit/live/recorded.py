@@ -6,11 +6,13 @@ The real store is used in tests/stack; here only what it holds matters.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlflowctl.live.evidence import Evidence, gather
+from mlflowctl.live.sums import Counts
 from mlflowctl.registry.live_policy import ERROR_RATE, Live, LiveMetric
 from mlflowctl.registry.objects import Stored
 from mlflowctl.serving.records import Record, write_chunk
@@ -141,3 +143,46 @@ def look(
         now,
         work=folder / work,
     )
+
+
+VERSIONS = {"champion": CHAMPION, "challenger": CHALLENGER}
+
+
+def sales(folder: Path, rows: list[tuple[str, float]]) -> None:
+    text = "".join(f"{request},{value}\n" for request, value in rows)
+    (folder / "sales.csv").write_text("request_id,value\n" + text)
+
+
+def some_sales(requests: int, seed: int = 3) -> list[tuple[str, float]]:
+    draw = random.Random(seed)
+    return [(f"r{number}", draw.choice([0, 1, 1, 3])) for number in range(requests) if draw.random() < 0.4]
+
+
+def counted(records: list[Record]) -> list[Record]:
+    """The definition: records of the test's steps and versions."""
+    return [one for one in records if one.step in STEPS and one.version == VERSIONS[one.variant]]
+
+
+def clients(records: list[Record]) -> list[Record]:
+    """The definition: of each client the earliest request; who has no name is somebody else each time."""
+    first: dict[str, Record] = {}
+    for one in counted(records):
+        name = f"c {one.client}" if one.client else f"r {one.request}"
+        if name not in first or one.at < first[name].at:
+            first[name] = one
+    return list(first.values())
+
+
+def errors(evidence: Evidence) -> dict[tuple[int, str], Counts]:
+    return {
+        (step.number, name): getattr(step, name).errors
+        for step in evidence.steps
+        for name in VERSIONS
+        if getattr(step, name).seen
+    }
+
+
+def expected_errors(records: list[Record]) -> dict[tuple[int, str], Counts]:
+    seen = Counter((one.step, one.variant) for one in records)
+    hits = Counter((one.step, one.variant) for one in records if not 200 <= one.status < 400)
+    return {place: Counts(count, hits[place]) for place, count in seen.items()}
