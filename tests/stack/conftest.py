@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from mlflowctl.bring_up import context_of
+from mlflowctl.serving.serve import stop_all
 from mlflowctl.settings import Context
 from mlflowctl.stack import up as stack_up
 from mlflowctl.stack.layout import Layout
@@ -117,6 +118,7 @@ def folders() -> Iterator[Callable[[], Path]]:
 
 
 def _end(stack: Stack) -> None:
+    stop_all(stack.layout.root)
     if stack.layout.exists():
         stack_up.down(stack.layout)
 

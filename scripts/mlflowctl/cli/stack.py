@@ -170,14 +170,10 @@ def _name(layout: Layout) -> str | None:
 
 def _end_serving(console: Console, layout: Layout) -> None:
     """What serves models from this folder ends first: it lives on the registry."""
-    from urllib.parse import unquote
+    from mlflowctl.serving.serve import stop_all
 
-    from mlflowctl.serving.place import Place
-    from mlflowctl.serving.serve import stop
-
-    for folder in sorted((layout.root / "serving").glob("*/")):
-        if stop(Place(folder)):
-            console.progress(f"{unquote(folder.name)} is no longer served here.")
+    for model in stop_all(layout.root):
+        console.progress(f"{model} is no longer served here.")
 
 
 @command("restart")

@@ -12,7 +12,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from mlflowctl.errors import ConflictError, FindingsError, UsageError
 from mlflowctl.files import write_atomic
@@ -222,3 +224,8 @@ def stop(place: Place) -> bool:
     place.status.unlink(missing_ok=True)
     place.routes.unlink(missing_ok=True)
     return supervisor is not None or bool(left)
+
+
+def stop_all(root: Path) -> list[str]:
+    """End whatever serves models from a stack's folder. Returns the models."""
+    return [unquote(folder.name) for folder in sorted((root / "serving").glob("*/")) if stop(Place(folder))]
