@@ -45,6 +45,7 @@ UNKNOWN = """
 WITH_NAME = (
     "register NAME models:/m-1", "stage NAME 1 --yes", "validate NAME", "approve NAME 1", "plan NAME",
     "promote NAME --yes", "rollback NAME --yes", "archive NAME 1 --yes", "retire NAME",
+    "traffic NAME --challenger 5% --yes", "serving NAME --url http://127.0.0.1:9",
     "freeze NAME --reason x", "unfreeze NAME --reason x", "status NAME",
     "history NAME", "champion NAME", "explain NAME", "reconcile NAME --yes", "audit NAME",
 )  # fmt: skip

@@ -15,6 +15,7 @@ from mlflowctl.registry.desk import Desk
 from mlflowctl.serving import records
 from tests.stack.serving.conftest import BODY, Served
 from tests.stack.serving.load import JSON, Load
+from tests.unit import reference
 
 
 def ask(one: Served, **headers: str) -> requests.Response:
@@ -201,6 +202,24 @@ def test_a_share_needs_a_challenger_and_a_sound_number(make_served):
 def _staged(one: Served) -> Served:
     one.stage(2, "two")
     return one
+
+
+def test_every_answer_for_programs_is_as_its_schema_says(make_served):
+    one: Served = make_served()
+    started = reference.validated("serve", one.serve("--json").stdout)["result"]
+    assert (started["serving"], started["state"]["champion"]) == (True, 1)
+    one.stage(2, "two")
+    one.model("serving", "--wait", "60s")
+    planned = one.model("traffic", "--challenger", "5%", "--dry-run", "--json")
+    assert reference.validated("model.traffic", planned.stdout)["result"]["to_do"] == 1
+    done = one.model("traffic", "--challenger", "5%", "--yes", "--json")
+    assert reference.validated("model.traffic", done.stdout)["result"]["share"] == 0.05
+    equal = one.model("serving", "--json")
+    assert reference.validated("model.serving", equal.stdout)["result"]["differences"] == []
+    elsewhere = one.model("serving", "--url", "http://127.0.0.1:9", "--json", code=6)
+    assert len(reference.validated("model.serving", elsewhere.stdout)["result"]["differences"]) == 2
+    ended = one.stack.cli("serve", one.name, "--stop", "--json")
+    assert reference.validated("serve", ended.stdout)["result"]["serving"] is False
 
 
 def test_a_connection_that_is_kept_meets_the_new_champion(make_served):
