@@ -47,7 +47,7 @@ class Stack:
         return self.context.tracking_uri
 
     def cli(
-        self, *arguments: str, env: dict[str, str] | None = None, timeout: float = 240
+        self, *arguments: str, env: dict[str, str] | None = None, timeout: float = 480
     ) -> subprocess.CompletedProcess[str]:
         """Run ``mlflowctl`` on this stack in a clean environment."""
         environment = clean_environment(MLFLOWCTL_DATA_DIR=str(self.layout.root)) | (env or {})
@@ -80,7 +80,7 @@ class Stack:
 
 
 def run_cli(
-    *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None, timeout: float = 240
+    *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None, timeout: float = 480
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *arguments],

@@ -59,7 +59,7 @@ def run(line: Line, environment: dict[str, str]) -> subprocess.CompletedProcess[
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
 
