@@ -57,6 +57,11 @@ def test_harm_is_ended_within_ten_seconds_of_showing_in_the_records(make_live):
     assert "ABORT: harm to error rate" in done.err
     assert (world.event, world.traffic.by, world.traffic.why) == ("aborted", "live", "abort")
     assert "v1, gets every request" in done.err
+    # What passes on the holdout is not promoted after that either, unless somebody overrides.
+    world.stub_validation(2)
+    refused = world.model("promote").expect(3)
+    assert "taken out of its live test" in refused.err
+    assert world.champion == 1
     # Nobody who starts it again by a service manager brings the harm back.
     world.live().wait().expect(3)
     assert world.traffic.share == 0
