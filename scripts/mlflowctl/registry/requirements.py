@@ -114,7 +114,7 @@ def refuse_harmful(model: str, challenger: Version, champion: Version | None, st
     raise GateFailedError(
         f"Version {challenger.version} of model {model!r} was taken out of its live test: {live['reason']}",
         state="Nothing was changed.",
-        next=f"mlflowctl live status {quoted(model)}; to test it anew: live run {quoted(model)} --again",
+        next=f"mlflowctl live status {quoted(model)}   (anew: mlflowctl live run {quoted(model)} --again)",
     )
 
 
