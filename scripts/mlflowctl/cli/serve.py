@@ -44,6 +44,14 @@ def serve(
     load_timeout: Annotated[
         float, typer.Option("--load-timeout", metavar="SECONDS", min=1, help="How long a model may load.")
     ] = 300.0,
+    payloads: Annotated[
+        str,
+        typer.Option(
+            "--payloads",
+            metavar="off|on",
+            help="Keep what is asked and answered, bodies included, on this machine.",
+        ),
+    ] = "off",
     folder: Annotated[
         Path | None,
         typer.Option("--folder", metavar="DIR", help="Where its files go; default: the stack's folder."),
@@ -63,7 +71,7 @@ def serve(
     from mlflowctl.serving.place import Place
     from mlflowctl.serving.preparation import Order
 
-    _refuse(environment, only, detach, stop)
+    _refuse(environment, only, payloads, detach, stop)
     target = context_from(context, data_dir)
     place = Place.of(target, name, folder)
     if stop:
@@ -73,6 +81,8 @@ def serve(
         )
         return {"model": name, "serving": False, "changed": stopped, "url": None, "state": None}
     console.progress(f"Target: {target.describe()}")
+    if payloads == "on":
+        console.progress(f"Requests and answers are kept, bodies included: {place.payloads}")
     anywhere = bind == "0.0.0.0"  # noqa: S104  (compared, not bound)
     url = f"http://{'127.0.0.1' if anywhere else bind}:{port}"
     if detach:
@@ -82,8 +92,8 @@ def serve(
     else:
         console.progress(f"Serving {name} on http://{bind}:{port}; Ctrl-C ends it.")
         work.serve(
-            target, name, place, bind=bind, port=port, order=Order(environment, workers, load_timeout),
-            only=only, tell=_timed(console),
+            target, name, place, bind=bind, port=port, only=only,
+            order=Order(environment, workers, load_timeout, payloads == "on"), tell=_timed(console),
         )  # fmt: skip
     console.result(f"{name} is served on {url}." if detach else f"{name} is no longer served here.")
     return {
@@ -101,12 +111,14 @@ def _timed(console: Console) -> Callable[[str], None]:
     return tell
 
 
-def _refuse(environment: str, only: str, detach: bool, stop: bool) -> None:
+def _refuse(environment: str, only: str, payloads: str, detach: bool, stop: bool) -> None:
     wrong = ""
     if environment not in ("uv", "local"):
         wrong = f"--env-manager is uv or local, not {environment!r}."
     elif only not in ("", "champion", "challenger"):
         wrong = f"--only is champion or challenger, not {only!r}."
+    elif payloads not in ("off", "on"):
+        wrong = f"--payloads is off or on, not {payloads!r}."
     elif detach and stop:
         wrong = "--detach and --stop exclude each other."
     if wrong:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflowctl.errors import UsageError
 from mlflowctl.files import write_atomic
+from mlflowctl.serving.fallback_server import ASKED
 from mlflowctl.serving.place import Place
 from mlflowctl.serving.routes import Routes, dynamic
 from mlflowctl.stack import processes
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 GRACE = 15  # seconds that open requests get when the gateway ends
 # What a line of the access log holds; nothing of the request but who asked, and never its content.
 KEPT = ("StartUTC", "Duration", "DownstreamStatus", "ServiceName", "RouterName", "ClientHost")
-HEADERS = ("X-Request-Id", "X-Client-Id")
+HEADERS = ("X-Request-Id", "X-Client-Id", ASKED)
 
 
 def binary() -> str:

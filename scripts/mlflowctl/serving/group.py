@@ -41,6 +41,7 @@ class Group:
     version: int
     folder: Path
     environment: Environment
+    payloads: bool = False
     listener: socket.socket = field(init=False)
     children: list[subprocess.Popen[bytes]] = field(default_factory=list)
     started: float = 0.0
@@ -58,6 +59,7 @@ class Group:
         command = [
             str(self.environment.python), "-B", str(SCRIPT), "--fd", str(self.listener.fileno()),
             "--model", str(self.folder), "--name", self.model, "--version", str(self.version),
+            *(("--payloads", str(self.place.payloads)) if self.payloads else ()),
         ]  # fmt: skip
         with (self.place.logs / f"v{self.version}.log").open("ab") as out:
             child = subprocess.Popen(

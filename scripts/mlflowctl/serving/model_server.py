@@ -15,14 +15,17 @@ import socket
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 
+HERE = Path(__file__).resolve().parent
 KEEP_ALIVE = 75  # seconds; longer than any proxy in front keeps an idle connection
 GRACE = 30  # seconds that requests get to end when the process is told to
 ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Callable[[], Awaitable[Message]], Send], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Marked:
@@ -30,13 +33,13 @@ class Marked:
 
     def __init__(self, app: App, name: str, version: str) -> None:
         self.app = app
-        self.fixed = [(b"x-model-version", version.encode()), (b"x-model-name", _header(name))]
+        self.fixed = [(b"x-model-version", version.encode()), (b"x-model-name", header(name))]
 
-    async def __call__(self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Send) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        marks = [*self.fixed, (b"x-request-id", _request_id(scope))]
+        marks = [*self.fixed, (b"x-request-id", request_id(scope))]
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -46,7 +49,7 @@ class Marked:
         await self.app(scope, receive, marked)
 
 
-def _request_id(scope: Message) -> bytes:
+def request_id(scope: Message) -> bytes:
     """The caller's own id if it sent a sound one, so that its outcomes can be joined; else a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and ID.fullmatch(value):
@@ -54,7 +57,7 @@ def _request_id(scope: Message) -> bytes:
     return uuid.uuid4().hex.encode()
 
 
-def _header(text: str) -> bytes:
+def header(text: str) -> bytes:
     """A name as a header may carry it: other than printable ASCII is percent-encoded."""
     from urllib.parse import quote
 
@@ -74,16 +77,34 @@ def _application(folder: str) -> App:
     return application
 
 
+def _keeping(app: App, folder: Path, name: str) -> App:
+    """The application that keeps payloads; the module for it is the file beside this one."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location("mlflowctl_payloads", HERE / "payloads.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    kept: App = module.Kept(app, folder, name)
+    return kept
+
+
 def main() -> None:
     """Load, then serve until told to end."""
+    # Python puts a script's folder first; a model that imports `records` means a package of that name.
+    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != HERE]
     asked = argparse.ArgumentParser()
     asked.add_argument("--fd", type=int, required=True)
     for name in ("--model", "--name", "--version"):
         asked.add_argument(name, required=True)
+    asked.add_argument("--payloads", type=Path)
     arguments = asked.parse_args()
     import uvicorn
 
-    app = Marked(_application(arguments.model), arguments.name, arguments.version)
+    app: App = Marked(_application(arguments.model), arguments.name, arguments.version)
+    if arguments.payloads:
+        app = _keeping(app, arguments.payloads, f"v{arguments.version}-{os.getpid()}")
     config = uvicorn.Config(
         app,
         log_level="warning",

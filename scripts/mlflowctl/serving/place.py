@@ -76,12 +76,17 @@ class Place:
         return self.root / "gateway"
 
     @property
+    def payloads(self) -> Path:
+        """What was asked and answered, where somebody asked for it to be kept."""
+        return self.root / "payloads"
+
+    @property
     def access_log(self) -> Path:
         return self.gateway / "access.log"
 
     def create(self) -> None:
         """Make the folders, for the owner alone."""
-        for folder in (self.root, self.run, self.logs, self.models, self.gateway):
+        for folder in (self.root, self.run, self.logs, self.models, self.gateway, self.payloads):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property

@@ -41,11 +41,13 @@ class Order:
         environment: ``uv`` (the model's own requirements) or ``local`` (this interpreter).
         workers: processes of the champion; a challenger has one.
         patience: seconds that a server may take to load.
+        payloads: keep what is asked and answered, bodies included.
     """
 
     environment: str = "uv"
     workers: int = 2
     patience: float = 300.0
+    payloads: bool = False
 
 
 def prepare(
@@ -78,7 +80,7 @@ def prepare(
             environment = environments.prepare(folder / "model", order.environment)
         except environments.NoEnvironment as exc:
             raise NotServable(exc.what, state="It gets no requests.", next=exc.next) from None
-        group = Group(place, model, version, folder / "model", environment)
+        group = Group(place, model, version, folder / "model", environment, order.payloads)
         group.start()
         _answers(group, order.patience, stop)
     except BaseException:

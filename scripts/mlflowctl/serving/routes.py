@@ -21,6 +21,7 @@ INTERVAL = "50ms"
 BODY_LIMIT = (
     256 << 10
 )  # bytes that are kept for a repetition, and set aside for every request: 64 MB cost 5 ms
+FALLBACK, NOBODY = "fallback", "nobody"  # services: the gateway's own answers; the same without a champion
 SERVICE = re.compile(r"s(\d+)-(champion|challenger)-v(\d+)(?:@file)?")
 
 
@@ -43,7 +44,8 @@ class Routes:
         share: of the challenger, 0 to 1; 0 leaves it reachable for testers alone.
         mode: ``split`` or ``shadow``.
         sticky: a cookie keeps a client with its variant, as long as the step lasts.
-        idle: loopback port of what answers while there is no champion; 0: nothing does.
+        fallback: loopback port of what answers where no server does; 0: nothing does.
+        vacant: the registry has no champion, so that having none to ask is well.
     """
 
     step: int = 0
@@ -52,7 +54,8 @@ class Routes:
     share: float = 0.0
     mode: str = "split"
     sticky: bool = False
-    idle: int = 0
+    fallback: int = 0
+    vacant: bool = False
 
     def dumps(self) -> str:
         return json.dumps(asdict(self), indent=1)
@@ -83,18 +86,8 @@ def service_of(name: str) -> tuple[int, str, int] | None:
 
 def dynamic(routes: Routes) -> dict[str, Any]:
     """Traefik's dynamic configuration."""
-    if routes.champion is None and not routes.idle:
+    if routes.champion is None and not routes.fallback:
         return {}
-    services = {
-        _service(routes, variant): {
-            "loadBalancer": {
-                "servers": [{"url": f"http://127.0.0.1:{target.port}"}],
-                # Answers are small; without this a stream would wait for the buffer.
-                "responseForwarding": {"flushInterval": "10ms"},
-            }
-        }
-        for variant, target in _targets(routes)
-    }
     routers: dict[str, Any] = {
         "predict": {"rule": "Path(`/invocations`)", "service": "all", "priority": 10},
         "other": {"rule": "PathPrefix(`/`)", "service": "all", "priority": 1},
@@ -105,8 +98,6 @@ def dynamic(routes: Routes) -> dict[str, Any]:
         }  # fmt: skip
     for router in routers.values():
         router |= {"middlewares": ["again"], "entryPoints": ["models"]}
-    if routes.idle:
-        services["idle"] = {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{routes.idle}"}]}}
     again = {
         "attempts": ATTEMPTS,
         "initialInterval": INTERVAL,
@@ -114,13 +105,39 @@ def dynamic(routes: Routes) -> dict[str, Any]:
         "status": ["502"],  # what the gateway itself answers when a server dies over a request
         "maxRequestBodyBytes": BODY_LIMIT,
     }
+    services, middlewares = _services(routes)
     return {
         "http": {
             "routers": routers,
-            "middlewares": {"again": {"retry": again}},
+            "middlewares": {"again": {"retry": again}, **middlewares},
             "services": {**services, "all": _all(routes)},
         }
     }
+
+
+def _services(routes: Routes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Services: one for each target, and the fallback's. Middlewares: what is said where a target fails."""
+    services: dict[str, Any] = {}
+    middlewares: dict[str, Any] = {}
+    for variant, target in _targets(routes):
+        name = _service(routes, variant)
+        # Answers are small; without an interval a stream would wait for the buffer.
+        services[name] = _to(target.port, responseForwarding={"flushInterval": "10ms"})
+        if routes.fallback:
+            # At the service and not at the router, where it is known who was asked.
+            services[name]["middlewares"] = [f"failed-{name}"]
+            middlewares[f"failed-{name}"] = {
+                "errors": {"status": ["502-504"], "service": FALLBACK, "query": f"/failed/{name}"}
+            }
+    if routes.fallback:
+        services[FALLBACK] = _to(routes.fallback)
+        services[NOBODY] = {**_to(routes.fallback), "middlewares": [NOBODY]}
+        middlewares[NOBODY] = {"addPrefix": {"prefix": "/vacant" if routes.vacant else "/loading"}}
+    return services, middlewares
+
+
+def _to(port: int, **more: Any) -> dict[str, Any]:
+    return {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{port}"}], **more}}
 
 
 def _targets(routes: Routes) -> list[tuple[str, Target]]:
@@ -137,7 +154,7 @@ def _service(routes: Routes, variant: str) -> str:
 def _all(routes: Routes) -> dict[str, Any]:
     """The service that everything goes to unless a tester chooses."""
     if routes.champion is None:  # a challenger alone is for testers
-        return {"weighted": {"services": [{"name": "idle", "weight": 1}]}}
+        return {"weighted": {"services": [{"name": NOBODY, "weight": 1}]}}
     if routes.challenger is None:
         return {"weighted": {"services": [{"name": _service(routes, "champion"), "weight": 1}]}}
     champion, challenger = _service(routes, "champion"), _service(routes, "challenger")

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from mlflowctl.errors import MlflowctlError
 from mlflowctl.files import write_atomic
+from mlflowctl.serving.fallback_server import ASKED
+from mlflowctl.serving.payloads import prune
 from mlflowctl.serving.records import Record, write_chunk
-from mlflowctl.serving.routes import service_of
+from mlflowctl.serving.routes import FALLBACK, service_of
 
 if TYPE_CHECKING:
     from mlflowctl.registry.desk import Desk
@@ -30,6 +32,7 @@ CHUNK = 8 << 20  # bytes of the log in one chunk, about 20,000 requests
 ROTATE = 64 << 20  # bytes; an access log that is larger and wholly shipped is begun anew
 QUIET = 3  # looks without growth after which a renamed log is complete
 PREDICT = "predict@file"
+FALLBACK_SERVICE = f"{FALLBACK}@file"
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Shipping(threading.Thread):
                 while self._one():
                     pass
                 self._rotate()
+                prune(self.place.payloads)
                 self.trouble = ""
             except MlflowctlError as exc:
                 self.trouble = exc.what
@@ -162,7 +166,9 @@ def parsed(line: bytes, salt: str) -> Record | None:
         raw: dict[str, Any] = json.loads(line)
     except ValueError:
         return None
-    service = service_of(raw.get("ServiceName", ""))
+    # Where a server gave no answer the log names the fallback, and the fallback's answer names the server.
+    failed = raw.get("ServiceName") == FALLBACK_SERVICE
+    service = service_of(raw.get(f"downstream_{ASKED}", "") if failed else raw.get("ServiceName", ""))
     if raw.get("RouterName") != PREDICT or service is None:
         return None
     step, variant, version = service

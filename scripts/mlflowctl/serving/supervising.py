@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from mlflowctl.errors import MlflowctlError
 from mlflowctl.registry.desk import Desk
 from mlflowctl.serving import planning
+from mlflowctl.serving.fallback import Fallback
 from mlflowctl.serving.following import Following, View
 from mlflowctl.serving.gateway import Gateway
 from mlflowctl.serving.group import Group, Survivors, pid_files
-from mlflowctl.serving.idle import Idle
 from mlflowctl.serving.place import Place
 from mlflowctl.serving.preparation import Order, prepare, sweep
 from mlflowctl.serving.routes import Routes
@@ -77,7 +77,7 @@ class Supervisor:
         self.gateway, self.order, self.only, self.tell = gateway, order, only, tell
         self.following = Following(Desk(context), model)
         self.shipping = Shipping(Desk(context), model, place, gateway)
-        self.idle = Idle(model)
+        self.fallback = Fallback(place, model, gateway.routes().fallback)
         self.ready: dict[int, Group] = {}
         self.left = _left(place, gateway)
         self.pending: dict[int, Future[Group]] = {}
@@ -108,6 +108,7 @@ class Supervisor:
 
     def tick(self) -> None:
         """One round: nothing in it waits for a server, the registry or the store."""
+        self.fallback.start()
         self._revive()
         self._collect()
         self._tell_trouble()
@@ -115,7 +116,7 @@ class Supervisor:
             self._prepare(self.view)
             self._route(self.view)
             self._drain(self.view)
-        if self.routes != Routes():
+        if self.routes.champion or self.routes.vacant:
             self.gateway.start()
 
     def end(self) -> None:
@@ -123,7 +124,7 @@ class Supervisor:
         self.stopping.set()
         self.following.ended.set()
         self.gateway.end()
-        self.idle.end()
+        self.fallback.end()
         for future in self.pending.values():
             future.cancel()
         ends = [*(group.end for group in self.ready.values()), *(one.end for one in self.left.values())]
@@ -201,8 +202,7 @@ class Supervisor:
 
     def _route(self, view: View) -> None:
         routes = planning.route(view, self.routes, self.port_of, self.only)
-        if view.champion is None:
-            routes = replace(routes, idle=self.idle.port)
+        routes = replace(routes, fallback=self.fallback.port, vacant=view.champion is None)
         if routes == self.routes:
             return
         self.gateway.route(routes)
@@ -249,7 +249,7 @@ def _ending(code: int) -> str:
 
 def _told(routes: Routes) -> str:
     champion = f"v{routes.champion.version}" if routes.champion else "nobody"
-    if routes.idle:
+    if routes.vacant and routes.champion is None:
         return "the registry has no champion; requests are answered 503"
     if routes.challenger is None:
         return f"champion {champion} answers" if routes.champion else "nobody answers"

@@ -79,6 +79,7 @@ def test_answers_tell_request_and_version_and_testers_choose_the_variant(make_se
     # Neither the tester's request nor the ping: only what was drawn is evidence.
     assert sorted(record.status for record in found) == [200, 200, 400]
     assert "my-order-17" in {record.request for record in found}
+    assert list(one.place.payloads.iterdir()) == []  # nobody asked for content to be kept
 
 
 def test_a_request_that_crashes_its_server_costs_that_request_alone(make_served):
@@ -89,10 +90,29 @@ def test_a_request_that_crashes_its_server_costs_that_request_alone(make_served)
             f"{one.url}/invocations", json.dumps({"inputs": ["crash"]}), headers=JSON, timeout=120
         )
         assert poison.status_code == 502
+        assert (len(poison.headers["X-Request-Id"]), poison.headers["X-Model-Version"]) == (32, "none")
+        assert poison.headers["X-Model-Asked"].endswith("-champion-v1")
+        assert "gave no answer" in poison.json()["message"]
         before = load.total
         one.until(lambda: load.total > before + 50)
     # Else only what a killed server had begun to answer.
     assert len(load.failures) <= 2 * 5
+    # What no server answered counts for the one that was asked.
+    one.until(lambda: poison.headers["X-Request-Id"] in {record.request for record in on_record(one)})
+    failed = next(record for record in on_record(one) if record.request == poison.headers["X-Request-Id"])
+    assert (failed.variant, failed.version, failed.status) == ("champion", 1, 502)
+
+
+def test_content_is_kept_where_somebody_asks_for_it(make_served):
+    one: Served = make_served()
+    said = one.serve("--payloads", "on").stderr
+    assert f"bodies included: {one.place.payloads}" in said
+    ask(one, **{"X-Request-Id": "my-order-17"})
+    kept = [json.loads(line) for file in one.place.payloads.glob("*.jsonl") for line in file.open()]
+    found = next(line for line in kept if line["request_id"] == "my-order-17")
+    assert (found["request"], found["status"], found["version"]) == (BODY.decode(), 200, "1")
+    assert json.loads(found["answer"]) == {"predictions": ["one"]}
+    assert one.place.payloads.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_cookie_keeps_a_client_with_its_variant(make_served):
@@ -146,6 +166,10 @@ def test_stop_ends_what_a_killed_supervisor_left(make_served):
     one.serve()
     os.kill(one.state["pid"], signal.SIGKILL)
     assert ask(one).status_code == 200  # gateway and servers go on
+    poison = json.dumps({"inputs": ["crash"]})
+    for _ in range(2):  # both servers, and nobody starts others
+        failed = requests.post(f"{one.url}/invocations", poison, headers=JSON, timeout=120)
+    assert (failed.status_code, len(failed.headers["X-Request-Id"])) == (502, 32)
     one.stop()
     with pytest.raises(requests.ConnectionError):
         ask(one)
@@ -178,6 +202,7 @@ def test_without_a_champion_clients_are_told_and_load_balancers_are_not_alarmed(
     [
         (("--env-manager", "conda"), "uv or local"),
         (("--only", "both"), "champion or challenger"),
+        (("--payloads", "yes"), "off or on"),
         (("--detach", "--stop"), "exclude"),
         (("--port", "0"), "--port"),
     ],

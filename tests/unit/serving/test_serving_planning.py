@@ -154,20 +154,26 @@ def test_a_shadow_gets_copies_and_the_champion_every_request():
 
 
 def test_every_service_that_a_router_names_exists():
-    for champion, challenger, idle in itertools.product((None, Target(6, 1)), (None, Target(7, 2)), (0, 9)):
-        routes = Routes(3, champion, challenger, 0.1 if champion and challenger else 0.0, idle=idle)
-        if champion is None and not idle:
+    for champion, challenger, port in itertools.product((None, Target(6, 1)), (None, Target(7, 2)), (0, 9)):
+        routes = Routes(3, champion, challenger, 0.1 if champion and challenger else 0.0, fallback=port)
+        if champion is None and not port:
             assert dynamic(routes) == {}
             continue
         found = configuration(routes)
         named = {router["service"] for router in found["routers"].values()}
         named |= {one["name"] for one in found["services"]["all"]["weighted"]["services"]}
+        middlewares = found["middlewares"].values()
+        named |= {one["errors"]["service"] for one in middlewares if "errors" in one}
         assert named <= set(found["services"])
+        used = [
+            one.get("middlewares", []) for kind in ("routers", "services") for one in found[kind].values()
+        ]
+        assert {name for names in used for name in names} <= set(found["middlewares"])
 
 
 def test_without_a_champion_a_challenger_is_for_testers_alone():
-    found = configuration(Routes(3, None, Target(7, 2), idle=9))
-    assert found["services"]["all"]["weighted"]["services"] == [{"name": "idle", "weight": 1}]
+    found = configuration(Routes(3, None, Target(7, 2), fallback=9))
+    assert found["services"]["all"]["weighted"]["services"] == [{"name": "nobody", "weight": 1}]
     assert found["routers"]["forced-challenger"]["service"] == "s3-challenger-v7"
 
 

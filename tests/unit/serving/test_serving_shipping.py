@@ -102,10 +102,25 @@ def test_a_line_becomes_a_record():
         {"RouterName": "forced-challenger@file"},  # a tester chose the variant
         {"ServiceName": "all@file"},
         {"ServiceName": ""},
+        {"ServiceName": "fallback@file"},  # nobody was asked: there is no champion
+        {"ServiceName": "s12-x@file", "downstream_X-Model-Asked": "s12-challenger-v7"},
     ],
 )
 def test_what_was_not_drawn_is_no_record(more):
     assert parsed(line(1, **more), "salt") is None
+
+
+def test_an_answer_that_the_fallback_gave_counts_for_the_server_that_gave_none():
+    more = {"ServiceName": "fallback@file", "downstream_X-Model-Asked": "s12-champion-v6"}
+    found = parsed(line(1, **more, DownstreamStatus=502), "salt")
+    assert found is not None
+    assert (found.variant, found.version, found.step, found.status) == ("champion", 6, 12, 502)
+
+
+def test_a_server_cannot_say_that_another_one_failed():
+    found = parsed(line(1, **{"downstream_X-Model-Asked": "s12-champion-v6"}), "salt")
+    assert found is not None
+    assert (found.variant, found.version) == ("challenger", 7)
 
 
 def test_a_client_is_who_says_so_else_its_address():
