@@ -14,6 +14,7 @@ import pytest
 
 from tests.stack.conftest import clean_environment
 from tests.stack.side_by_side import usual_ports_held
+from tests.unit import reference
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -51,8 +52,12 @@ def typed(text: str) -> list[Line]:
 
 
 def run(line: Line, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Type one line; ``up`` may take other ports, since other tests run beside this one."""
+    """Type one line; ``up`` may take other ports, since other tests run beside this one.
+
+    The demo takes minutes, so that it tells programs and people in the same run.
+    """
     text = re.sub(r"^(mlflowctl(?: \S+)*? up)\b", r"\1 --auto-ports", line.text)
+    text = re.sub(r"^(mlflowctl demo)\b", r"\1 --json", text)
     return subprocess.run(
         ["/bin/sh", "-c", text],
         env=environment,
@@ -100,3 +105,6 @@ def test_every_mlflowctl_line_does_what_the_readme_promises(new_stack):
         with nullcontext() if own.layout.exists() else usual_ports_held():
             done = run(line, environment)
         assert done.returncode == line.exits, f"$ {line.text}\n{done.stdout}{done.stderr}"
+        if line.text.startswith("mlflowctl demo"):
+            played = reference.validated("demo", done.stdout)["result"]["versions"]
+    assert len(played) == 3

@@ -35,7 +35,10 @@ class Fallback:
         self.listener: socket.socket | None = None
         self.child: subprocess.Popen[bytes] | None = None
         self.started = -LEAST_LIFE
-        self.port = port if port and self.process() is not None else 0
+        left = self.process()
+        self.port = port if left is not None else 0
+        if left is not None and not port:  # nobody knows where it listens: killed before the gateway was told
+            processes.end([left], signal=signal.SIGTERM, patience=PATIENCE)
 
     def process(self) -> psutil.Process | None:
         """The running process, whoever started it."""

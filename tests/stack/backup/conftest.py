@@ -15,8 +15,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 sys.path.insert(0, str(Path(__file__).parents[1] / "promotion"))
 
 from backup_world import log_a_model
-from promotion_commands import Runner
 from promotion_world import World, unique
+from tests.stack.commands import Runner
 from tests.stack.conftest import Stack, _end
 
 from mlflowctl.registry.desk import Desk
@@ -41,13 +41,6 @@ def _started(folders: Callable[[], Path], name: str) -> Iterator[Stack]:
         yield made
     finally:
         _end(made)
-
-
-@pytest.fixture(scope="session")
-def runner() -> Iterator[Runner]:
-    made = Runner()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="session")

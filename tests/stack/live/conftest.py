@@ -11,12 +11,10 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-# Commands are forks of one warm process, like those of the tests of promotion.
 sys.path.insert(0, str(Path(__file__).parents[1] / "promotion"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "guard"))
 
 from live_world import LiveWorld
-from promotion_commands import Runner
 from promotion_world import unique
 
 from mlflowctl.registry.desk import Desk
@@ -41,13 +39,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def live_runner() -> Iterator[Runner]:
-    made = Runner()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="session")
 def live_source(stack) -> str:
     """A tiny logged model on the shared stack."""
     import subprocess
@@ -64,16 +55,14 @@ def live_source(stack) -> str:
 
 
 @pytest.fixture
-def make_live(stack, live_runner, live_source, tmp_path) -> Iterator[Callable[..., LiveWorld]]:
+def make_live(stack, runner, live_source, tmp_path) -> Iterator[Callable[..., LiveWorld]]:
     """Make a model with a champion (v1) and a validated challenger (v2), and a policy with a ramp."""
 
     made: list[LiveWorld] = []
 
     def make(**policy: object) -> LiveWorld:
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
-        world = LiveWorld(
-            Desk(stack.context), live_runner, stack.layout.root, live_source, unique("live"), folder
-        )
+        world = LiveWorld(Desk(stack.context), runner, stack.layout.root, live_source, unique("live"), folder)
         answer = world.plain("registered-models/create")
         assert answer.ok, answer.text
         world.write_live(**policy)

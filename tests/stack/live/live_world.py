@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
-from promotion_commands import Done, Started
 from promotion_world import World
+from tests.stack.commands import Done, Started
 
 from mlflowctl.live import hold, report
 from mlflowctl.live.state import LiveTest

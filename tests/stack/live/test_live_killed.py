@@ -6,7 +6,7 @@ import itertools
 import time
 
 import pytest
-from promotion_commands import At
+from tests.stack.commands import At
 
 from mlflowctl.registry.verdict import Verdict
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
 from login_world import ROLES, Api, Shared, User, World
+from tests.stack.commands import Done, Runner
 from tests.stack.conftest import Stack, _end
 
 from mlflowctl.settings import Login
 from mlflowctl.stack.layout import Layout
-
-# Commands are forks of one warm process, like those of the tests of promotion.
-sys.path.insert(0, str(Path(__file__).parents[1] / "promotion"))
-from promotion_commands import Done, Runner
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 SHARED = pytest.mark.xdist_group("login")
@@ -40,13 +36,6 @@ def guarded(folders: Callable[[], Path]) -> Iterator[Stack]:
         yield stack
     finally:
         _end(stack)
-
-
-@pytest.fixture(scope="session")
-def runner() -> Iterator[Runner]:
-    made = Runner()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from dotenv import dotenv_values
 from login_world import ROLES, Api, User, unique
-from promotion_commands import Done
+from tests.stack.commands import Done
 from tests.stack.conftest import Stack
 
 from mlflowctl.settings import Login

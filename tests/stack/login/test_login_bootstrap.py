@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 from login_world import Api, World
-from promotion_commands import Runner
+from tests.stack.commands import Runner
 from tests.stack.conftest import Stack, _end
 
 from mlflowctl.database.connect import Database, admin, connect_as_app

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from login_world import User, World, unique
-from promotion_commands import Done
+from tests.stack.commands import Done
 from tests.stack.conftest import Stack, clean_environment
 
 from mlflowctl.registry.desk import Desk

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # The replay of the write-ahead log is the guard's own.
 sys.path.insert(0, str(Path(__file__).parents[1] / "guard"))
 
-from promotion_commands import Runner
 from promotion_world import World, unique
+from tests.stack.commands import Runner
 
 from mlflowctl.registry.desk import Desk
 from mlflowctl.stack.layout import Layout
@@ -49,13 +49,6 @@ def log_a_model(stack, code: str = LOG_A_MODEL) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip().splitlines()[-1]
-
-
-@pytest.fixture(scope="session")
-def runner() -> Iterator[Runner]:
-    made = Runner()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from promotion_commands import Done, Runner, Started
+from tests.stack.commands import Done, Runner, Started
 
 from mlflowctl.registry import leases, ledger_state, reconcile, registration
 from mlflowctl.registry.audit import Audit, audit

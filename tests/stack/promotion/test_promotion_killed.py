@@ -7,8 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from promotion_commands import At
 from promotion_world import World
+from tests.stack.commands import At
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from promotion_commands import SWITCH, WRITE, At, Done
 from promotion_world import World, unique
+from tests.stack.commands import SWITCH, WRITE, At, Done
 
 from mlflowctl.registry import leases
 from mlflowctl.registry.actor import Actor

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 
 import pytest
-from promotion_commands import Done
 from promotion_world import World
+from tests.stack.commands import Done
 
 from mlflowctl.registry.verdict import Verdict
 
@@ -113,7 +113,7 @@ def test_the_state_that_moves_on_between_plan_and_lease_is_noticed_under_the_lea
     """Two commands have planned the same promotion; the second one finds it done."""
     import signal
 
-    from promotion_commands import At
+    from tests.stack.commands import At
 
     late = planned.begin("promote", at=At("before", 1, signal=signal.SIGSTOP))
     late.wait_until_stopped()

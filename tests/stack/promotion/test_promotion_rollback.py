@@ -160,7 +160,7 @@ def test_after_a_break_glass_one_may_go_further_back_before_it_is_recorded(make_
 
 
 def test_a_break_glass_that_died_before_its_switch_does_not_stand_in_the_way(make_model) -> None:
-    from promotion_commands import SWITCH, At
+    from tests.stack.commands import SWITCH, At
 
     world = make_model(3, champions=3)
     glass = ("--break-glass", "--reason", "x")

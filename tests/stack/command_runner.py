@@ -75,7 +75,7 @@ def child(request: dict[str, Any]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for fd, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), fd)
-    for name in [name for name in os.environ if name.startswith(("MLFLOW", "AWS_", "PG"))]:
+    for name in [name for name in os.environ if name.startswith(("MLFLOW", "AWS_", "PG", "CI"))]:
         del os.environ[name]
     os.environ.update(request["env"])
     trace = os.open(folder / "trace", os.O_WRONLY | os.O_CREAT | os.O_APPEND)

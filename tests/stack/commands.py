@@ -1,4 +1,4 @@
-"""The test's side of the runner: start a command, wait for it, read what it said."""
+"""The test's side of the command runner: start a command, wait for it, read what it said."""
 
 from __future__ import annotations
 
@@ -74,12 +74,13 @@ class Started:
         self.runner, self.pid, self.folder, self.arguments = runner, pid, folder, arguments
 
     def wait(self, timeout: float = 90) -> Done:
-        deadline = time.monotonic() + timeout
+        deadline, pause = time.monotonic() + timeout, 0.005
         while (code := self.runner.ask({"poll": self.pid})) is None:
             if time.monotonic() > deadline:
                 os.kill(self.pid, signal.SIGKILL)
                 raise TimeoutError(f"{' '.join(self.arguments)}: {(self.folder / 'err').read_text()}")
-            time.sleep(0.01)
+            time.sleep(pause)
+            pause = min(pause * 1.2, 0.05)
         said = [(self.folder / name).read_text() for name in ("out", "err", "trace")]
         return Done(self.arguments, code, said[0], said[1], said[2].splitlines())
 
@@ -103,7 +104,7 @@ class Runner:
         self.lock = threading.Lock()
         self.scratch = tempfile.TemporaryDirectory(prefix="mlflowctl-commands-")
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("promotion_runner.py"))],
+            [sys.executable, str(Path(__file__).with_name("command_runner.py"))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
         )  # fmt: skip
         assert self.process.stdout is not None
@@ -134,15 +135,26 @@ class Runner:
             at: where the command sends itself a signal.
             ttl: seconds that its leases last; 0: as long as ever.
         """
+        environment = {"MLFLOWCTL_DATA_DIR": str(data_dir), "CI": "true", **(env or {})}
+        return self._start(arguments, environment, asdict(at) if at else None, ttl)
+
+    def run(self, *arguments: str, env: dict[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
+        """Run ``mlflowctl ARGUMENTS`` as ``subprocess.run`` would.
+
+        Args:
+            arguments: of the command.
+            env: in addition to a clean environment.
+            timeout: seconds.
+        """
+        done = self._start(arguments, env, None, 0).wait(timeout)
+        return subprocess.CompletedProcess(list(arguments), done.code, done.out, done.err)
+
+    def _start(
+        self, arguments: tuple[str, ...], env: dict[str, str], at: dict[str, Any] | None, ttl: float
+    ) -> Started:
         folder = Path(tempfile.mkdtemp(dir=self.scratch.name))
-        request = {
-            "args": arguments,
-            "env": {"MLFLOWCTL_DATA_DIR": str(data_dir), "CI": "true", **(env or {})},
-            "folder": str(folder),
-            "at": asdict(at) if at else None,
-            "ttl": ttl,
-        }
         (folder / "trace").touch()
+        request = {"args": arguments, "env": env, "folder": str(folder), "at": at, "ttl": ttl}
         return Started(self, self.ask(request), folder, arguments)
 
     def close(self) -> None:
@@ -150,3 +162,20 @@ class Runner:
         self.process.stdin.close()
         self.process.wait(30)
         self.scratch.cleanup()
+
+
+class Shared:
+    """The runner of this worker, started when the first command wants it."""
+
+    made: Runner | None = None
+
+    @classmethod
+    def get(cls) -> Runner:
+        cls.made = cls.made or Runner()
+        return cls.made
+
+    @classmethod
+    def close(cls) -> None:
+        if cls.made is not None:
+            cls.made.close()
+            cls.made = None
