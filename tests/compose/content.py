@@ -25,6 +25,8 @@ models:
 LOG = """
 import mlflow, numpy
 from mlflow.models import infer_signature
+from importlib.metadata import version
+needs = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops")]
 from sklearn.linear_model import LogisticRegression
 x = numpy.array([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0]])
 model = LogisticRegression().fit(x, [0, 0, 1, 1])
@@ -32,7 +34,8 @@ mlflow.set_experiment("tiny")
 with mlflow.start_run():
     mlflow.log_metric("accuracy", 1.0)
     made = mlflow.sklearn.log_model(
-        model, name="model", input_example=x[:2], signature=infer_signature(x, model.predict(x))
+        model, name="model", input_example=x[:2], signature=infer_signature(x, model.predict(x)),
+        pip_requirements=needs,
     )
 print("models:/" + made.model_id)
 """

@@ -15,21 +15,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "promotion"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "guard"))
 
 from live_world import LiveWorld
+from logged_model import log_a_model
 from promotion_world import unique
 
 from mlflowctl.registry.desk import Desk
-
-LOG_A_MODEL = """
-import mlflow, numpy
-from mlflow.models import infer_signature
-from sklearn.linear_model import LogisticRegression
-x = numpy.array([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0]])
-model = LogisticRegression().fit(x, [0, 0, 1, 1])
-mlflow.set_experiment("live")
-with mlflow.start_run():
-    made = mlflow.sklearn.log_model(model, name="model", signature=infer_signature(x, model.predict(x)))
-print("models:/" + made.model_id)
-"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,17 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def live_source(stack) -> str:
     """A tiny logged model on the shared stack."""
-    import subprocess
-
-    from tests.stack.conftest import clean_environment
-
-    environment = clean_environment(MLFLOW_TRACKING_URI=stack.uri, MLFLOW_DISABLE_TELEMETRY="true")
-    done = subprocess.run(
-        [sys.executable, "-c", LOG_A_MODEL],
-        env=environment, capture_output=True, text=True, timeout=180, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip().splitlines()[-1]
+    return log_a_model(stack)
 
 
 @pytest.fixture

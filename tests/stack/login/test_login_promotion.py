@@ -16,13 +16,17 @@ from mlflowctl.registry.desk import Desk
 
 TRAIN = """
 import sys, mlflow, numpy
+from importlib.metadata import version
 from sklearn.linear_model import LogisticRegression
 x = numpy.array([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0]])
 mlflow.set_experiment(sys.argv[1])
 with mlflow.start_run() as run:
     mlflow.log_metric("accuracy", 0.9)
     model = LogisticRegression().fit(x, [0, 0, 1, 1])
-    made = mlflow.sklearn.log_model(model, name="model", input_example=x, registered_model_name=sys.argv[2])
+    needs = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops")]
+    made = mlflow.sklearn.log_model(
+        model, name="model", input_example=x, registered_model_name=sys.argv[2], pip_requirements=needs
+    )
     mlflow.log_text("more", "notes.txt")
 loaded = mlflow.sklearn.load_model(f"models:/{sys.argv[2]}/1")
 assert (loaded.predict(x) == model.predict(x)).all()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,40 +14,12 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # The replay of the write-ahead log is the guard's own.
 sys.path.insert(0, str(Path(__file__).parents[1] / "guard"))
 
+from logged_model import log_a_model
 from promotion_world import World, unique
 from tests.stack.commands import Runner
 
 from mlflowctl.registry.desk import Desk
 from mlflowctl.stack.layout import Layout
-
-LOG_A_MODEL = """
-import mlflow, numpy
-from mlflow.models import infer_signature
-from sklearn.linear_model import LogisticRegression
-x = numpy.array([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0]])
-model = LogisticRegression().fit(x, [0, 0, 1, 1])
-mlflow.set_experiment("tiny")
-with mlflow.start_run():
-    made = mlflow.sklearn.log_model(model, name="model", signature=infer_signature(x, model.predict(x)))
-print("models:/" + made.model_id)
-"""
-
-
-def log_a_model(stack, code: str = LOG_A_MODEL) -> str:
-    """Log a tiny real model, as a training script does; returns what the script printed last."""
-    from tests.stack.conftest import clean_environment
-
-    environment = clean_environment(MLFLOW_TRACKING_URI=stack.uri, MLFLOW_DISABLE_TELEMETRY="true")
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip().splitlines()[-1]
 
 
 @pytest.fixture(scope="session")

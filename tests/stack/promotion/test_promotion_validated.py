@@ -7,15 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from logged_model import log_a_model
 from promotion_world import World
-
-from conftest import log_a_model
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 # scikit-learn's breast cancer data: one model sees two noisy columns, one all, one all but badly scaled.
 TRAIN = """
 import json, sys, numpy, mlflow
+from importlib.metadata import version
+needs = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops")]
 from mlflow.models import infer_signature
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
@@ -34,7 +35,7 @@ for name, c, rows in (("poor", 1e-7, 20), ("good", 1.0, 284), ("as good", 0.03, 
     model = make_pipeline(pick, LogisticRegression(C=c, max_iter=500)).fit(x[:rows], y[:rows])
     with mlflow.start_run():
         logged = mlflow.sklearn.log_model(model, name="model", signature=infer_signature(x, model.predict(x)),
-                                          input_example=x[:2])
+                                          input_example=x[:2], pip_requirements=needs)
     made[name] = "models:/" + logged.model_id
 print(json.dumps(made))
 """

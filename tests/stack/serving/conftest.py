@@ -120,9 +120,9 @@ class Served:
         )
 
     def serve(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = self.stack.cli(
-            "serve", self.name, "--detach", "--env-manager", "local", "--port", str(self.port), *arguments
-        )
+        """``mlflowctl serve --detach``, with one server for the champion unless the arguments say more."""
+        fixed = ("--detach", "--env-manager", "local", "--workers", "1", "--port", str(self.port))
+        done = self.stack.cli("serve", self.name, *fixed, *arguments)
         assert done.returncode == code, done.stderr
         return done
 

@@ -85,7 +85,7 @@ def test_answers_tell_request_and_version_and_testers_choose_the_variant(make_se
 
 def test_a_request_that_crashes_its_server_costs_that_request_alone(make_served):
     one: Served = make_served()
-    one.serve()
+    one.serve("--workers", "2")
     # What answers in a dead server's place may die as well: its next process finds who waits.
     os.kill(processes.recorded(one.place.run / "fallback.pid").pid, signal.SIGKILL)
     with Load(one.port, BODY, clients=2, pause=0.02) as load:

@@ -23,9 +23,9 @@ REQUESTS = 20_000
 def test_stage_ramp_kill_promote_rollback_without_a_failed_request(make_served, capsys):
     """The whole story in one test: its parts build on each other, and the load runs through all of them."""
     one: Served = make_served()
-    one.serve()
+    one.serve("--workers", "2")
     kills: list[float] = []
-    with Load(one.port, BODY, clients=8) as load:
+    with Load(one.port, BODY, clients=8, pause=0.005) as load:
         one.stage(2, "two")
         one.model("serving", "--wait", "60")
         _ramp(one, load)
