@@ -15,7 +15,7 @@ demo: .venv/.installed ## the main job on the embedded stack
 	$(BIN)/mlflowctl demo
 
 test: lint ## everything; what the machine lacks (Terraform, chromium, an engine) is skipped visibly, but in CI
-	$(BIN)/python -m pytest -n 3 --dist loadgroup tests
+	$(BIN)/python -m pytest -n 4 --dist loadgroup tests
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

@@ -24,7 +24,10 @@ from mlflowctl.stack.layout import Layout
 from tests.stack.commands import Runner, Shared
 from tests.stack.side_by_side import usual_ports_held
 
-FORKED = ("model", "policy", "live", "status", "doctor", "smoke-test", "bootstrap", "user", "env", "config")
+FORKED = frozenset(
+    ("up", "down", "restart", "status", "doctor", "bootstrap", "smoke-test", "env", "config")
+    + ("user", "policy", "model", "live")
+)
 COMMAND = [sys.executable, "-m", "mlflowctl.cli.main"]
 
 
@@ -53,7 +56,8 @@ class Stack:
     ) -> subprocess.CompletedProcess[str]:
         """Run ``mlflowctl`` on this stack in a clean environment.
 
-        A command that starts nothing that stays is a fork of a warm process: a second of imports less.
+        Most are forks of a warm process, which saves seconds of imports each. Others start this very program
+        once more, or are about how it starts.
         """
         own = {"MLFLOWCTL_DATA_DIR": str(self.layout.root)} | (env or {})
         if arguments[0] in FORKED:
