@@ -24,10 +24,8 @@ from mlflowctl.stack.layout import Layout
 from tests.stack.commands import Runner, Shared
 from tests.stack.side_by_side import usual_ports_held
 
-FORKED = frozenset(
-    ("up", "down", "restart", "status", "doctor", "bootstrap", "smoke-test", "env", "config")
-    + ("user", "policy", "model", "live")
-)
+STACK = ("up", "down", "restart", "status", "doctor", "bootstrap", "smoke-test", "env", "config")
+FORKED = frozenset((*STACK, "user", "policy", "model", "live"))
 COMMAND = [sys.executable, "-m", "mlflowctl.cli.main"]
 
 
