@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from base64 import b64encode
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,10 +72,14 @@ def prune(folder: Path) -> None:
     Args:
         folder: of the files.
     """
+    found: list[tuple[float, int, Path]] = []
+    for file in folder.glob("*.jsonl*"):
+        with suppress(FileNotFoundError):  # its process has renamed it meanwhile
+            known = file.stat()
+            found.append((known.st_mtime, known.st_size, file))
     total = 0
-    found = [(file.stat(), file) for file in folder.glob("*.jsonl*")]
-    for known, file in sorted(found, key=lambda one: -one[0].st_mtime):
-        total += known.st_size
+    for _, size, file in sorted(found, reverse=True):
+        total += size
         if total > TOTAL:
             file.unlink(missing_ok=True)
 
@@ -85,7 +90,7 @@ def _add(body: bytearray, message: Message) -> None:
 
 
 def _told(message: Message) -> dict[str, Any]:
-    headers = dict(message["headers"])
+    headers = dict(message.get("headers", ()))
     return {
         "request_id": headers.get(b"x-request-id", b"").decode("latin-1"),
         "version": headers.get(b"x-model-version", b"").decode("latin-1"),

@@ -89,6 +89,11 @@ def test_the_oldest_files_go_when_there_are_too_many(tmp_path, monkeypatch):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["v1-1.jsonl", "v1-1.jsonl.1"]
 
 
+def test_a_file_that_is_renamed_while_they_are_counted_disturbs_nothing(tmp_path):
+    (tmp_path / "v7-1.jsonl").symlink_to(tmp_path / "gone")  # listed, and not there
+    payloads.prune(tmp_path)
+
+
 def test_it_needs_nothing_but_the_standard_library(tmp_path):
     # As in a model's environment: without site-packages, and without mlflowctl.
     code = f"import runpy; runpy.run_path({payloads.__file__!r})"
