@@ -111,8 +111,13 @@ def test_content_is_kept_where_somebody_asks_for_it(make_served):
     said = one.serve("--payloads", "on").stderr
     assert f"bodies included: {one.place.payloads}" in said
     ask(one, **{"X-Request-Id": "my-order-17"})
-    kept = [json.loads(line) for file in one.place.payloads.glob("*.jsonl") for line in file.open()]
-    found = next(line for line in kept if line["request_id"] == "my-order-17")
+
+    def kept() -> list[dict]:
+        lines = [json.loads(line) for file in one.place.payloads.glob("*.jsonl") for line in file.open()]
+        return [line for line in lines if line["request_id"] == "my-order-17"]
+
+    one.until(kept)  # it is written down behind the answer, so that no client waits for it
+    (found,) = kept()
     assert (found["request"], found["status"], found["version"]) == (BODY.decode(), 200, "1")
     assert json.loads(found["answer"]) == {"predictions": ["one"]}
     assert one.place.payloads.stat().st_mode & 0o777 == 0o700
