@@ -19,6 +19,7 @@ from mlflowctl.serving.place import Place
 from tests.stack.conftest import COMMAND, Stack, clean_environment
 
 # `{"inputs": ["crash"]}` ends the server that is asked; `["fail"]` is answered with an error.
+# `["who is records?"]` tells which module of that name the model would import.
 LOG_MODELS = """
 import mlflow, os, sys
 class Told(mlflow.pyfunc.PythonModel):
@@ -33,6 +34,9 @@ class Told(mlflow.pyfunc.PythonModel):
         if "fail" in model_input or self.label == "failing":
             print("asked to fail", flush=True)
             raise RuntimeError("asked to fail")
+        if "who is records?" in model_input:
+            import importlib.util
+            return [str(importlib.util.find_spec("records")) for _ in model_input]
         return [self.label for _ in model_input]
 mlflow.set_experiment("served")
 from importlib.metadata import version

@@ -123,6 +123,14 @@ def test_content_is_kept_where_somebody_asks_for_it(make_served):
     assert one.place.payloads.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_model_finds_none_of_our_files_among_its_imports(make_served):
+    one: Served = make_served()
+    one.serve()
+    asked = json.dumps({"inputs": ["who is records?"]})
+    found = requests.post(f"{one.url}/invocations", asked, headers=JSON, timeout=30)
+    assert found.json() == {"predictions": ["None"]}
+
+
 def test_a_cookie_keeps_a_client_with_its_variant(make_served):
     one: Served = make_served()
     one.serve()
